@@ -1,0 +1,194 @@
+"""The command line: `coursework report | run | derive | doctor`."""
+
+import argparse
+import dataclasses
+import logging
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from coursework import __version__
+from coursework.errors import ConfigError, CourseworkError
+from coursework.experiments.registry import (
+    EXPERIMENTS,
+    PROFILES,
+    check_name,
+    configure,
+    experiment_module,
+    validated,
+)
+
+_ODD_NUMBER = re.compile(r"[+-]?0\d+|\d+(_\d+)+")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; mistakes of the user end in a sentence, not in a traceback."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.INFO, format="coursework: %(message)s", stream=sys.stderr)
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "report": _report,
+        "run": _run,
+        "derive": _derive,
+        "doctor": _doctor,
+    }
+    if arguments[:1] == ["--version"]:
+        print(__version__)
+        return 0
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_HELP)
+        return 0 if arguments else 2
+    try:
+        check_name("command", arguments[0], commands)
+        return commands[arguments[0]](arguments[1:])
+    except CourseworkError as error:
+        print(f"coursework: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("coursework: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+
+
+_HELP = f"""usage: coursework COMMAND [options]
+
+  report    execute the notebooks and build HTML and PDFs      coursework report --help
+  run       train and evaluate one experiment                  coursework run {{{",".join(EXPERIMENTS)}}} --help
+  derive    check derivations                                  coursework derive --help
+  doctor    explain what is wrong with this environment
+
+exit codes: 0 done · 2 bad parameter · 3 busy · 4 data · 5 loss not finite · 6 checkpoint · 7 device · 8 build or
+checks · 9 environment · 130 interrupted"""
+
+
+def _report(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="coursework report", description="Execute the notebooks and build the report."
+    )
+    parser.add_argument(
+        "--profile", default=None, help=f"{' | '.join(PROFILES)}; default cpu, with --record full"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="refresh the executed notebooks of record in book/"
+    )
+    parser.add_argument(
+        "--status", action="store_true", help="say which pages are stale and why; execute nothing"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="check the pages of a finished build; execute nothing"
+    )
+    parser.add_argument(
+        "--page", action="append", metavar="PAGE", help="only this page, such as wet/auto_decoder; repeatable"
+    )
+    parser.add_argument(
+        "-p",
+        action="append",
+        nargs=2,
+        metavar=("NAME", "VALUE"),
+        default=[],
+        help="a parameter of the pages that have it",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=None, help="pages executed side by side; default the number of cores"
+    )
+    parser.add_argument("--no-pdf", action="store_true", help="HTML only")
+    options = parser.parse_args(arguments)
+    from coursework.report import build
+
+    profile = options.profile or ("full" if options.record else "cpu")
+    check_name("profile", profile, PROFILES)
+    parameters: dict[str, Any] = {name: parse_value(name, text) for name, text in options.p}
+    if len(parameters) < len(options.p):
+        raise ConfigError("-p: a parameter is given twice; give each once.")
+    if options.status:
+        return build.print_status(profile)
+    if options.check:
+        return build.print_checks(profile)
+    return build.report(
+        profile,
+        record=options.record,
+        parameters=parameters,
+        pages=options.page,
+        jobs=options.jobs,
+        pdf=not options.no_pdf,
+    )
+
+
+def _run(arguments: list[str]) -> int:
+    import tyro
+
+    parser = argparse.ArgumentParser(prog="coursework run", add_help=False)
+    parser.add_argument("experiment", nargs="?", default="")
+    parser.add_argument("--profile", default="cpu")
+    chosen, rest = parser.parse_known_args(arguments)
+    if not chosen.experiment:
+        raise ConfigError(f"coursework run needs an experiment: {', '.join(EXPERIMENTS)}.")
+    base = configure(chosen.experiment, chosen.profile)
+    for text in rest:
+        if _ODD_NUMBER.fullmatch(text.rpartition("=")[2]):
+            raise ConfigError(
+                f"{text!r} is not a plain number: write it without leading zeros and underscores."
+            )
+    cls = experiment_module(chosen.experiment).Config
+    config = tyro.cli(cls, default=base, args=rest, prog=f"coursework run {chosen.experiment} [--profile P]")
+    config = validated(cls, dataclasses.asdict(config))
+    from coursework.runs import run
+
+    finished = run(config)
+    print(finished.path)
+    for name, value in sorted(finished.metrics.items()):
+        print(f"  {name:<24} {value:.6g}")
+    return 0
+
+
+def _derive(arguments: list[str]) -> int:
+    from coursework.derivations import DERIVATIONS
+
+    parser = argparse.ArgumentParser(prog="coursework derive", description="Check derivations, step by step.")
+    parser.add_argument("keys", nargs="*", metavar="KEY", help=f"default all: {', '.join(DERIVATIONS)}")
+    options = parser.parse_args(arguments)
+    for key in options.keys:
+        check_name("derivation", key, DERIVATIONS)
+    failed = 0
+    for key in options.keys or DERIVATIONS:
+        report = DERIVATIONS[key].check()
+        print(report)
+        failed += not report.passed
+    return 1 if failed else 0
+
+
+def _doctor(arguments: list[str]) -> int:
+    argparse.ArgumentParser(prog="coursework doctor", description="Explain this environment.").parse_args(
+        arguments
+    )
+    from coursework.report import doctor
+
+    return doctor.print_findings()
+
+
+def parse_value(name: str, text: str) -> int | float | bool | str | None:
+    """A parameter's value from the command line: a plain number, true, false, none, or else the text itself.
+
+    Raises:
+        ConfigError: a number in an odd form (leading zeros, underscores), which is more often a slip than meant.
+
+    >>> parse_value("latent_dim", "32"), parse_value("rate", "1e-3"), parse_value("family", "normal")
+    (32, 0.001, 'normal')
+    """
+    if _ODD_NUMBER.fullmatch(text):
+        raise ConfigError(
+            f"parameter {name} = {text!r}: write the number without leading zeros and underscores."
+        )
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if text.lower() == "none":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Integrals of closed expressions as numbers, with the agreement of two precisions as the measure of trust."""
+
+import mpmath
+import sympy as sp
+
+
+def integrated(expression: sp.Expr, digits: int) -> sp.Expr | None:
+    """The expression with every integral replaced by its value, computed with `digits` digits; None if one fails.
+
+    Integrals are taken by tanh–sinh quadrature. An integrand that is not a function of the variable of integration
+    alone, or whose value is not a number, gives None.
+
+    >>> x = sp.Symbol("x", real=True)
+    >>> float(integrated(sp.Integral(sp.exp(-x**2), (x, -sp.oo, sp.oo)) ** 2, 20).round(12))
+    3.141592653590
+    """
+    values: dict[sp.Basic, sp.Expr] = {}
+    for node in expression.atoms(sp.Integral):
+        value = _quadrature(node, digits)
+        if value is None:
+            return None
+        values[node] = value
+    return expression.xreplace(values)
+
+
+def _quadrature(node: sp.Integral, digits: int) -> sp.Expr | None:
+    variables = [limit[0] for limit in node.limits]
+    if not all(len(limit) == 3 and not limit.free_symbols - {limit[0]} for limit in node.limits):
+        return None
+    if node.function.free_symbols - set(variables) or node.function.has(sp.Integral):
+        return None
+    integrand = sp.lambdify(variables, node.function, modules="mpmath")
+    with mpmath.workdps(digits):
+        ranges = [[_bound(low), _bound(high)] for _, low, high in node.limits]
+        try:
+            value = mpmath.quad(integrand, *ranges)
+        except (ArithmeticError, TypeError, ValueError, NameError):
+            return None
+        return sp.Float(value, digits) if mpmath.isfinite(value) and mpmath.im(value) == 0 else None
+
+
+def _bound(bound: sp.Expr) -> mpmath.mpf:
+    return (
+        mpmath.mpf("inf") * (1 if bound > 0 else -1)
+        if bound.is_infinite
+        else mpmath.mpmathify(sp.N(bound, mpmath.mp.dps))
+    )

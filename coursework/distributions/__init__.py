@@ -1,0 +1,1 @@
+"""Laws: families of distributions with their constraints, priors and divergences."""

@@ -1,0 +1,111 @@
+"""After training: latents of new images with the decoder frozen, draws from the prior, paths between latents."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from coursework.conditionals import GaussianDecoder, LatentTable
+from coursework.distributions.families import Family
+from coursework.errors import NonFiniteError
+from coursework.objectives import elbo
+from coursework.training.schedules import half_cosine
+
+
+def infer_latents(
+    decoder: GaussianDecoder,
+    x: Float[Tensor, "image height width"],
+    family: Family,
+    latent_dim: int,
+    *,
+    beta: float,
+    num_steps: int,
+    lr: float,
+    init_scale: float = 0.01,
+    batch_size: int = 1000,
+    generator: torch.Generator | None = None,
+) -> LatentTable:
+    """A fresh table of posteriors for images the decoder has not seen: the same objective, the decoder frozen.
+
+    Adam moves every coordinate by its own gradient alone, so an image's latents do not depend on the images beside it;
+    the batch size only bounds memory.
+
+    Args:
+        decoder: trained; its weights and buffers come back bit-identical.
+        x: images in the decoder's range.
+        family: of the posteriors.
+        latent_dim: coordinates of a latent.
+        beta: weight of the divergence from the family's prior.
+        num_steps: steps of Adam, the rate falling to zero along a half cosine.
+        lr: first step size.
+        init_scale: spread of the random start.
+        batch_size: images fitted at a time.
+        generator: source of the random start.
+
+    Raises:
+        NonFiniteError: a loss is not finite.
+
+    Reference: Park et al., arXiv:1901.05103, section 4.3 (inference by optimisation).
+    """
+    prior = family.prior(latent_dim)
+    table = LatentTable(len(x), latent_dim, family, init_scale=init_scale, generator=generator)
+    with _frozen(decoder):
+        for rows in torch.arange(len(x)).split(batch_size):
+            raw = table.raw.detach()[rows].requires_grad_()
+            optimizer = torch.optim.Adam([raw], lr=lr)
+            for step in range(num_steps):
+                optimizer.param_groups[0]["lr"] = lr * half_cosine(step, num_steps)
+                optimizer.zero_grad()
+                loss, _ = elbo(family(raw), decoder, prior, x[rows], beta=beta)
+                (loss * len(rows)).backward()
+                optimizer.step()
+            if not torch.isfinite(raw).all():
+                raise NonFiniteError(
+                    f"inferring latents at rate {lr:g}: a latent is not finite. Lower the rate."
+                )
+            with torch.no_grad():
+                table.raw[rows] = raw.detach()
+    return table
+
+
+@torch.no_grad()
+def decode(
+    decoder: GaussianDecoder, z: Float[Tensor, "image latent"], batch_size: int = 1000
+) -> Float[Tensor, "image height width"]:
+    """Means of p(x|z) for many latents, in batches."""
+    return torch.cat([decoder(rows).mean for rows in z.split(batch_size)])
+
+
+def sample_prior(prior: Distribution, num_samples: int, seed: int) -> Float[Tensor, "image latent"]:
+    """Draws from the prior, the same for the same seed; the caller's random state is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return prior.sample((num_samples,))
+
+
+def interpolate(
+    start: Float[Tensor, " latent"], end: Float[Tensor, " latent"], num_between: int = 5
+) -> Float[Tensor, "point latent"]:
+    """Both ends and `num_between` evenly spaced points on the straight line between them.
+
+    >>> interpolate(torch.zeros(1), torch.ones(1), 3).flatten().tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    weight = torch.linspace(0, 1, num_between + 2)[:, None]
+    return (1 - weight) * start + weight * end
+
+
+@contextlib.contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode and without gradients inside, as it was outside."""
+    training, wanted = module.training, [parameter.requires_grad for parameter in module.parameters()]
+    module.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        module.train(training)
+        for parameter, grad in zip(module.parameters(), wanted, strict=True):
+            parameter.requires_grad_(grad)

@@ -1,0 +1,1 @@
+"""Models: how nets, conditionals and objectives are put together."""

@@ -1,0 +1,1 @@
+"""From notebooks to pages: execution, build, checks, environment."""

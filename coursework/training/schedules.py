@@ -1,0 +1,14 @@
+"""Schedules: step → factor on the rates; pure functions."""
+
+import math
+
+
+def half_cosine(step: int, num_steps: int) -> float:
+    """From 1 at step 0 along half a cosine towards 0 at `num_steps`.
+
+    Reference: Loshchilov and Hutter, arXiv:1608.03983, equation 5 without restarts.
+
+    >>> half_cosine(0, 10), round(half_cosine(5, 10), 3)
+    (1.0, 0.5)
+    """
+    return 0.5 * (1 + math.cos(math.pi * step / num_steps))

@@ -1,0 +1,32 @@
+"""Distances and densities of latents against scipy."""
+
+import pytest
+import torch
+from scipy import stats
+from scipy.spatial import KDTree
+
+from coursework.metrics.latent import gaussian_log_density, nearest_distances
+
+
+def test_nearest_distances_against_a_tree():
+    points, codes = torch.randn(40, 5), torch.randn(60, 5)
+    expected, _ = KDTree(codes.numpy()).query(points.numpy())
+    torch.testing.assert_close(
+        nearest_distances(points, codes), torch.from_numpy(expected).float(), atol=1e-4, rtol=1e-4
+    )
+    second, _ = KDTree(codes.numpy()).query(codes.numpy(), k=2)
+    ours = nearest_distances(codes, codes, same=True)
+    torch.testing.assert_close(ours, torch.from_numpy(second[:, 1]).float(), atol=1e-3, rtol=1e-3)
+
+
+def test_too_few_codes():
+    with pytest.raises(ValueError, match="1 codes"):
+        nearest_distances(torch.randn(1, 2), torch.randn(1, 2), same=True)
+
+
+def test_log_density_recovers_the_law_of_many_codes():
+    scales = torch.tensor([0.5, 1.0, 2.0])
+    codes = torch.randn(20_000, 3) * scales
+    points = torch.randn(10, 3)
+    expected = stats.norm.logpdf(points.numpy(), scale=scales.numpy()).sum(1)
+    assert gaussian_log_density(points, codes) == pytest.approx(expected, abs=0.15)
