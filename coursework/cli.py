@@ -56,26 +56,18 @@ _HELP = f"""usage: coursework COMMAND [options]
   derive    check derivations                                  coursework derive --help
   doctor    explain what is wrong with this environment
 
-exit codes: 0 done · 2 bad parameter · 3 busy · 4 data · 5 loss not finite · 6 checkpoint · 7 device · 8 build or
-checks · 9 environment · 130 interrupted"""
+exit codes: 0 done · 1 a derivation does not hold · 2 bad parameter, data or device · 3 busy · 4 loss not finite ·
+5 checkpoint · 6 build or checks · 7 environment · 130 interrupted"""
 
 
 def _report(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="coursework report", description="Execute the notebooks and build the report."
     )
-    parser.add_argument(
-        "--profile", default=None, help=f"{' | '.join(PROFILES)}; default cpu, with --record full"
-    )
-    parser.add_argument(
-        "--record", action="store_true", help="refresh the executed notebooks of record in book/"
-    )
-    parser.add_argument(
-        "--status", action="store_true", help="say which pages are stale and why; execute nothing"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="check the pages of a finished build; execute nothing"
-    )
+    parser.add_argument("--profile", default=None, help=f"{' | '.join(PROFILES)}; default cpu, with --record full")
+    parser.add_argument("--record", action="store_true", help="refresh the executed notebooks of record in book/")
+    parser.add_argument("--status", action="store_true", help="say which pages are stale and why; execute nothing")
+    parser.add_argument("--check", action="store_true", help="check the pages of a finished build; execute nothing")
     parser.add_argument(
         "--page", action="append", metavar="PAGE", help="only this page, such as wet/auto_decoder; repeatable"
     )
@@ -125,9 +117,7 @@ def _run(arguments: list[str]) -> int:
     base = configure(chosen.experiment, chosen.profile)
     for text in rest:
         if _ODD_NUMBER.fullmatch(text.rpartition("=")[2]):
-            raise ConfigError(
-                f"{text!r} is not a plain number: write it without leading zeros and underscores."
-            )
+            raise ConfigError(f"{text!r} is not a plain number: write it without leading zeros and underscores.")
     cls = experiment_module(chosen.experiment).Config
     config = tyro.cli(cls, default=base, args=rest, prog=f"coursework run {chosen.experiment} [--profile P]")
     config = validated(cls, dataclasses.asdict(config))
@@ -157,9 +147,7 @@ def _derive(arguments: list[str]) -> int:
 
 
 def _doctor(arguments: list[str]) -> int:
-    argparse.ArgumentParser(prog="coursework doctor", description="Explain this environment.").parse_args(
-        arguments
-    )
+    argparse.ArgumentParser(prog="coursework doctor", description="Explain this environment.").parse_args(arguments)
     from coursework.report import doctor
 
     return doctor.print_findings()
@@ -175,9 +163,7 @@ def parse_value(name: str, text: str) -> int | float | bool | str | None:
     (32, 0.001, 'normal')
     """
     if _ODD_NUMBER.fullmatch(text):
-        raise ConfigError(
-            f"parameter {name} = {text!r}: write the number without leading zeros and underscores."
-        )
+        raise ConfigError(f"parameter {name} = {text!r}: write the number without leading zeros and underscores.")
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if text.lower() == "none":

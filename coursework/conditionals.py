@@ -5,9 +5,10 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Independent
 
 from coursework.distributions.families import Family
+from coursework.distributions.fixed_scale import FixedScaleNormal
 
 
 @runtime_checkable
@@ -72,4 +73,4 @@ class GaussianDecoder(nn.Module):
     def forward(self, context: Float[Tensor, "batch latent"]) -> Distribution:
         """The law of images given latents."""
         loc = self.net(context)
-        return Independent(Normal(loc, self.scale, validate_args=False), loc.dim() - 1, validate_args=False)
+        return Independent(FixedScaleNormal(loc, self.scale), loc.dim() - 1, validate_args=False)

@@ -23,36 +23,36 @@ class BusyError(CourseworkError):
 
 
 class DataError(CourseworkError):
-    """Data are missing, damaged or not what their name says."""
+    """Data are missing, damaged or not what their name says. Raised before any work starts."""
 
-    exit_code = 4
+    exit_code = 2
 
 
 class NonFiniteError(CourseworkError):
     """A loss, gradient or parameter stopped being a finite number."""
 
-    exit_code = 5
+    exit_code = 4
 
 
 class CheckpointError(CourseworkError):
     """No stored state can be trusted: damaged, foreign or of another configuration."""
 
-    exit_code = 6
+    exit_code = 5
 
 
 class DeviceError(CourseworkError):
-    """The device that was asked for is not there."""
+    """The device that was asked for is not there. Raised before any work starts."""
 
-    exit_code = 7
+    exit_code = 2
 
 
 class BuildError(CourseworkError):
     """A notebook, page or PDF could not be made, or did not pass its checks."""
 
-    exit_code = 8
+    exit_code = 6
 
 
 class SetupError(CourseworkError):
     """The installation is broken or incomplete."""
 
-    exit_code = 9
+    exit_code = 7

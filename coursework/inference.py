@@ -55,7 +55,7 @@ def infer_latents(
     with _frozen(decoder):
         for rows in torch.arange(len(x)).split(batch_size):
             raw = table.raw.detach()[rows].requires_grad_()
-            optimizer = torch.optim.Adam([raw], lr=lr)
+            optimizer = torch.optim.Adam([raw], lr=lr, betas=(0.9, 0.95))
             for step in range(num_steps):
                 optimizer.param_groups[0]["lr"] = lr * half_cosine(step, num_steps)
                 optimizer.zero_grad()
@@ -63,9 +63,7 @@ def infer_latents(
                 (loss * len(rows)).backward()
                 optimizer.step()
             if not torch.isfinite(raw).all():
-                raise NonFiniteError(
-                    f"inferring latents at rate {lr:g}: a latent is not finite. Lower the rate."
-                )
+                raise NonFiniteError(f"inferring latents at rate {lr:g}: a latent is not finite. Lower the rate.")
             with torch.no_grad():
                 table.raw[rows] = raw.detach()
     return table

@@ -72,11 +72,7 @@ class Run:
             task = _build(self.config)
         weights = load_file(self.path / "model.safetensors")
         for owner, module in task.modules.items():
-            own = {
-                name.removeprefix(f"{owner}/"): t
-                for name, t in weights.items()
-                if name.startswith(f"{owner}/")
-            }
+            own = {name.removeprefix(f"{owner}/"): t for name, t in weights.items() if name.startswith(f"{owner}/")}
             module.load_state_dict(own)
             module.cpu().eval()
         return task.modules
@@ -113,8 +109,9 @@ def run_key(config: Any) -> str:
 def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
     """The finished run of `config`: found, resumed from its newest checkpoint, or made.
 
-    Checkpoints are written between records, every 50 steps at the most. On one machine, with the same versions and number of threads, a CPU run interrupted anywhere and resumed ends with
-    the bytes of an uninterrupted one. A second process that asks for the same run waits for the first.
+    Checkpoints are written between records, every 50 steps at the most. On one machine, with the same versions and
+    number of threads, a CPU run interrupted anywhere and resumed ends with the bytes of an uninterrupted one. A second
+    process that asks for the same run waits for the first.
 
     Args:
         config: a validated config of an experiment.
@@ -177,9 +174,7 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
             task.finish()
         metrics, arrays = task.evaluate()
     total = spent + time.process_time() - began
-    tensors = {
-        f"{owner}/{n}": t for owner, module in task.modules.items() for n, t in module.state_dict().items()
-    }
+    tensors = {f"{owner}/{n}": t for owner, module in task.modules.items() for n, t in module.state_dict().items()}
     _save(path / "model.safetensors", tensors)
     _save(path / "arrays.safetensors", arrays)
     provenance = {
@@ -196,9 +191,7 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
         ("metrics", metrics),
         ("provenance", provenance),
     ):
-        (path / f"{name}.json").write_text(
-            json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
+        (path / f"{name}.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     write_manifest(path, key)
     for checkpoint in (path / "checkpoints").glob("*/*"):
         checkpoint.unlink()

@@ -12,20 +12,18 @@ from coursework.objectives import elbo
 
 @pytest.fixture
 def model():
-    """z ~ N(0, I₃), x|z ~ N(W z + b, 0.5²) in six dimensions with orthogonal columns of W, so the posterior is diagonal."""
+    """z ~ N(0, I₃), x|z ~ N(W z + b, 0.5²) in six dimensions; W has orthogonal columns, the posterior is diagonal."""
     net = nn.Linear(3, 6).double()
     with torch.no_grad():
-        net.weight.copy_(
-            torch.linalg.qr(torch.randn(6, 3, dtype=torch.float64)).Q * torch.tensor([0.5, 1.0, 2.0])
-        )
+        net.weight.copy_(torch.linalg.qr(torch.randn(6, 3, dtype=torch.float64)).Q * torch.tensor([0.5, 1.0, 2.0]))
     scale = 0.5
     x = torch.randn(4, 6, dtype=torch.float64)
     with torch.no_grad():
         precision = 1 + net.weight.square().sum(0) / scale**2
         loc = (x - net.bias) @ net.weight / scale**2 / precision
-        evidence = MultivariateNormal(
-            net.bias, net.weight @ net.weight.T + scale**2 * torch.eye(6).double()
-        ).log_prob(x)
+        evidence = MultivariateNormal(net.bias, net.weight @ net.weight.T + scale**2 * torch.eye(6).double()).log_prob(
+            x
+        )
     posterior = Independent(Normal(loc, precision.rsqrt().expand(4, 3)), 1)
     prior = Independent(Normal(torch.zeros(3).double(), torch.ones(3).double()), 1)
     return GaussianDecoder(net, scale), posterior, prior, x, evidence

@@ -142,19 +142,15 @@ def wait_for_a_checkpoint(folder, child):
     """Until the child has written one more checkpoint, or is done."""
     before = set(folder.glob("*/checkpoints/step-*"))
     deadline = time.monotonic() + 60
-    while (
-        set(folder.glob("*/checkpoints/step-*")) <= before
-        and child.poll() is None
-        and time.monotonic() < deadline
-    ):
+    while set(folder.glob("*/checkpoints/step-*")) <= before and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
 def test_a_loss_that_breaks_leaves_the_last_checkpoint_and_no_result(runs_folder):
-    config = tiny(rate=1.0, latent_rate=10.0, widths=(64, 64, 64), epochs=400)
+    config = tiny(epochs=400)
     with pytest.raises(NonFiniteError, match="at step"):
         run(
-            dataclasses.replace(config, weight_decay=10.0, init_scale=100.0, rate=1e30),
+            dataclasses.replace(config, rate=1e30),
             checkpoint_seconds=0.0,
         )
     (path,) = runs_folder.iterdir()

@@ -13,15 +13,15 @@ def augment(
     copies: int,
     generator: torch.Generator,
     *,
-    shift: float = 1.5,
-    degrees: float = 6.0,
-    zoom: float = 0.08,
-    gain: float = 0.15,
+    shift: float = 1.0,
+    degrees: float = 4.0,
+    zoom: float = 0.05,
+    gain: float = 0.1,
 ) -> UInt8[Tensor, "more height width"]:
     """The images themselves, followed by `copies` altered versions of each.
 
     Every version is mirrored with probability ½, then moved, turned and zoomed by amounts drawn uniformly up to the
-    given ones (bilinear, black outside), and its brightness multiplied by 1 ± gain.
+    given ones (bicubic, black outside), and its brightness multiplied by 1 ± gain.
 
     Args:
         images: 0…255.
@@ -42,7 +42,7 @@ def augment(
         theta = _draw_affine(images, generator, shift, math.radians(degrees), zoom)
         source = images[:, None].float()
         grid = affine_grid(theta, list(source.shape), align_corners=False)
-        moved = grid_sample(source, grid, padding_mode="zeros", align_corners=False)[:, 0]
+        moved = grid_sample(source, grid, mode="bicubic", padding_mode="zeros", align_corners=False)[:, 0]
         brightness = 1 + gain * _uniform(len(images), generator)[:, None, None]
         made.append((moved * brightness).round_().clamp_(0, 255).to(torch.uint8))
     return torch.cat(made)

@@ -68,15 +68,10 @@ def _download_into(folder: Path, name: str) -> None:
 
     data_set = DATA_SETS[name]
     wanted = {
-        f"{file.name}.gz": file
-        for files in data_set.splits.values()
-        for file in files
-        if present(folder, file) is None
+        f"{file.name}.gz": file for files in data_set.splits.values() for file in files if present(folder, file) is None
     }
     failure: DataError | None = None
-    with tempfile.TemporaryDirectory(
-        prefix=".download-", dir=folder, ignore_cleanup_errors=True
-    ) as temporary:
+    with tempfile.TemporaryDirectory(prefix=".download-", dir=folder, ignore_cleanup_errors=True) as temporary:
         try:
             download.fetch(data_set.torchvision, list(wanted), Path(temporary))
         except DataError as error:

@@ -43,7 +43,7 @@ def present(folder: Path, file: IdxFile) -> Path | None:
 
 
 def read_pair(folders: Sequence[Path], name: str, split: str) -> Pair:
-    """Images and labels of a split from the first of `folders` that has both files; the last holds the others.
+    """Images and labels of a split from the first of `folders` with both files; the last holds the others.
 
     Raises:
         AbsentError: none of the folders has either file.
@@ -94,7 +94,5 @@ def _read_both(images_path: Path, labels_path: Path, name: str, files: Files) ->
     labels = read_file(labels_path, name, files.labels)
     images = read_file(images_path, name, files.images)
     num_classes = len(DATA_SETS[name].class_names)
-    idx.check_labels(
-        images, labels, num_classes=num_classes, images_path=images_path, labels_path=labels_path
-    )
+    idx.check_labels(images, labels, num_classes=num_classes, images_path=images_path, labels_path=labels_path)
     return Pair(images, labels)

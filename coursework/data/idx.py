@@ -67,9 +67,7 @@ def read(path: Path, *, ndim: int, size: int) -> Idx:
         if status.st_size == 0:
             raise _damaged(path, "is empty (0 bytes)")
         if status.st_size > size + _SLACK:
-            raise _damaged(
-                path, f"is {status.st_size:,} bytes long, more than its {size:,} bytes of data can take"
-            )
+            raise _damaged(path, f"is {status.st_size:,} bytes long, more than its {size:,} bytes of data can take")
         with path.open("rb") as file:
             start = file.read(512)
             file.seek(0)
@@ -98,9 +96,7 @@ def check_labels(images: Idx, labels: Idx, *, num_classes: int, images_path: Pat
         raise _damaged(labels_path, problem)
     wrong = np.flatnonzero(labels.array >= num_classes)
     if wrong.size:
-        problem = (
-            f"has label {labels.array[wrong[0]]} in row {wrong[0]}, but labels go from 0 to {num_classes - 1}"
-        )
+        problem = f"has label {labels.array[wrong[0]]} in row {wrong[0]}, but labels go from 0 to {num_classes - 1}"
         raise _damaged(labels_path, problem)
 
 
@@ -110,22 +106,16 @@ def _parse(path: Path, file: BufferedIOBase, ndim: int, size: int) -> Idx:
     if len(header) < offset:
         raise _damaged(path, f"ends inside its header, after {len(header)} of {offset} bytes")
     if header[:2] != b"\0\0":
-        raise _damaged(
-            path, f"is not an IDX file: it starts with bytes {header[:4].hex(' ')}, not with 00 00"
-        )
+        raise _damaged(path, f"is not an IDX file: it starts with bytes {header[:4].hex(' ')}, not with 00 00")
     if header[2] != _UNSIGNED_BYTE:
-        raise _damaged(
-            path, f"has elements of type 0x{header[2]:02x}; only unsigned bytes (0x08) are expected"
-        )
+        raise _damaged(path, f"has elements of type 0x{header[2]:02x}; only unsigned bytes (0x08) are expected")
     if header[3] != ndim:
         raise _damaged(path, f"has {header[3]} dimensions instead of {ndim}")
     dims = struct.unpack(f">{ndim}I", header[4:])
     stated = offset + math.prod(dims)
     if stated != size:
         claim = " × ".join(map(str, dims))
-        raise _damaged(
-            path, f"states dimensions {claim}, which is {stated:,} bytes in all instead of {size:,}"
-        )
+        raise _damaged(path, f"states dimensions {claim}, which is {stated:,} bytes in all instead of {size:,}")
 
     payload = bytearray(size)
     payload[:offset] = header

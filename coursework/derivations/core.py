@@ -1,6 +1,7 @@
 """Derivations: lists of steps that check themselves, and the registry that tests and pages iterate over."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -68,9 +69,7 @@ class Report:
         found = {step.verdict.status for step in self.steps}
         if not all(agreement.holds for agreement in self.agreements):
             found.add(Status.REFUTED)
-        return next(
-            (status for status in (Status.REFUTED, Status.UNDECIDED) if status in found), Status.PROVED
-        )
+        return next((status for status in (Status.REFUTED, Status.UNDECIDED) if status in found), Status.PROVED)
 
     @property
     def passed(self) -> bool:
@@ -89,9 +88,7 @@ class Report:
             if step.verdict.status in (Status.REFUTED, Status.UNDECIDED):
                 head = f"derivation {self.key!r}, step {step.number} is {step.verdict}"
                 out.append(f"{head}\n  left:  {step.left}\n  right: {step.right}")
-        out += [
-            f"derivation {self.key!r}: {agreement}" for agreement in self.agreements if not agreement.holds
-        ]
+        out += [f"derivation {self.key!r}: {agreement}" for agreement in self.agreements if not agreement.holds]
         return out
 
     def __str__(self) -> str:
@@ -127,6 +124,8 @@ class Derivation:
         arguments: symbols and arrays of the last line, in the order of that function's parameters.
         free_indices: indices of the last line that run over the axes of the function's result.
         oracles: name → independent numeric computation, with the same parameters.
+        calling: turns that function, and each oracle, into a function of `arguments`, where they do not take these
+            as they are: adds an axis, picks one of several results.
         instances: draws random arguments; None draws numbers from the symbols' assumptions.
         tolerance: largest relative difference at which last line, code and oracles agree.
     """
@@ -141,6 +140,7 @@ class Derivation:
     arguments: tuple[sp.Basic, ...] = ()
     free_indices: tuple[sp.Symbol, ...] = ()
     oracles: dict[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)
+    calling: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
     instances: Instances | None = None
     tolerance: float = 1e-9
 
@@ -172,9 +172,7 @@ class Derivation:
         """
         steps = tuple(self.make_steps())
         if len(steps) < 2:
-            raise DerivationError(
-                f"derivation {self.key!r} has {len(steps)} line(s): nothing follows from anything."
-            )
+            raise DerivationError(f"derivation {self.key!r} has {len(steps)} line(s): nothing follows from anything.")
         return steps
 
     def check(self) -> Report:
@@ -189,12 +187,12 @@ class Derivation:
         if unknown:
             raise DerivationError(f"derivation {self.key!r} uses {', '.join(unknown)}: no such derivation.")
         steps = self.steps
-        pairs = enumerate(zip(steps, steps[1:], strict=False), start=1)
+        pairs = enumerate(itertools.pairwise(steps), start=1)
         reports = tuple(self._check_step(number, before, after) for number, (before, after) in pairs)
-        others = {self.code: self.implements} if callable(self.implements) else {}
+        others = {self.code: self.implements, **self.oracles} if callable(self.implements) else self.oracles
         agreements = close_triangle(
             steps[-1].expression,
-            {**others, **self.oracles},
+            {name: self.calling(other) if self.calling else other for name, other in others.items()},
             self.arguments,
             free_indices=self.free_indices,
             facts=self.facts,

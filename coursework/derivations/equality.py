@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import sympy as sp
 
+from coursework.derivations.integrals import centred
 from coursework.derivations.naming import unfold
 from coursework.derivations.registry import DerivationError
 from coursework.derivations.spread import differentiate
@@ -136,9 +137,7 @@ def _same_range(left: sp.Expr, right: sp.Expr) -> bool:
     """Whether both are integrals over one range whose variable is just any real number."""
     if not (isinstance(left, sp.Integral) and isinstance(right, sp.Integral) and left.limits == right.limits):
         return False
-    return all(
-        limit[0].is_real and limit[0].is_zero is None and limit[0].is_integer is None for limit in left.limits
-    )
+    return all(limit[0].is_real and limit[0].is_zero is None and limit[0].is_integer is None for limit in left.limits)
 
 
 _SIMPLIFIERS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
@@ -161,7 +160,7 @@ def _differences(left: sp.Expr, right: sp.Expr, facts: Sequence[sp.Basic]) -> It
     if difference.has(sp.Sum):
         difference = canonical_sums(difference, facts)
         yield "linearity of finite sums", difference
-    difference = sp.expand(difference).doit()
+    difference = sp.expand(centred(difference)).doit()
     for method, simplify in _SIMPLIFIERS:
         simpler = simplify(difference)
         yield method, canonical_sums(simpler, facts) if simpler.has(sp.Sum) else simpler

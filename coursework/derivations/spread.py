@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 import sympy as sp
 
 
-def spread(
-    expression: sp.Expr, point: Mapping[sp.Basic, sp.Expr], entry: Callable[[sp.Indexed], sp.Expr]
-) -> sp.Expr:
+def spread(expression: sp.Expr, point: Mapping[sp.Basic, sp.Expr], entry: Callable[[sp.Indexed], sp.Expr]) -> sp.Expr:
     """The expression at `point`, its finite sums added up and its array entries given by `entry`.
 
     A sum inside another one that does not depend on the outer index is added up once, so that a loss over all
@@ -32,9 +30,7 @@ def differentiate(expression: sp.Expr) -> sp.Expr:
     )
 
 
-def _spread(
-    expression: sp.Expr, entry: Callable[[sp.Indexed], sp.Expr], seen: dict[sp.Basic, sp.Expr]
-) -> sp.Expr:
+def _spread(expression: sp.Expr, entry: Callable[[sp.Indexed], sp.Expr], seen: dict[sp.Basic, sp.Expr]) -> sp.Expr:
     if expression in seen:
         return seen[expression]
     if isinstance(expression, sp.Indexed):

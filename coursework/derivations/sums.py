@@ -129,12 +129,8 @@ def _canonical(function: sp.Expr, limits: Sequence[Limit]) -> sp.Expr:
     """One of all orders and names of the indices, always the same one."""
     candidates = []
     for order in itertools.permutations(limits):
-        new = {
-            index: sp.Symbol(f"_{place}", **index.assumptions0) for place, (index, _, _) in enumerate(order)
-        }
-        candidates.append(
-            sp.Sum(function.xreplace(new), *((new[index], low, high) for index, low, high in order))
-        )
+        new = {index: sp.Symbol(f"_{place}", **index.assumptions0) for place, (index, _, _) in enumerate(order)}
+        candidates.append(sp.Sum(function.xreplace(new), *((new[index], low, high) for index, low, high in order)))
     return min(candidates, key=sp.default_sort_key)
 
 

@@ -73,9 +73,7 @@ def close_triangle(
         return ()
     formula = numeric(last, arguments, free_indices)
     rng = np.random.default_rng(list(seed.encode()))
-    drawn = [
-        instances(rng) if instances else _numbers(arguments, facts, f"{seed}/{k}") for k in range(INSTANCES)
-    ]
+    drawn = [instances(rng) if instances else _numbers(arguments, facts, f"{seed}/{k}") for k in range(INSTANCES)]
     out = []
     for name, other in others.items():
         gaps = []
@@ -102,9 +100,7 @@ def numeric(
     bound = {*order, *(array.label for array in arrays)}
     loose = {symbol for symbol in closed.free_symbols if isinstance(symbol, sp.Symbol)} - bound
     if loose:
-        raise DerivationError(
-            f"last line {expression}: no argument gives a value to {sorted(map(str, loose))}."
-        )
+        raise DerivationError(f"last line {expression}: no argument gives a value to {sorted(map(str, loose))}.")
     function = sp.lambdify(order, closed, modules=["scipy", "numpy"])
 
     def evaluate(values: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:

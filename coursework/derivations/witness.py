@@ -1,24 +1,26 @@
 """Numbers against a claim: random admissible points, exact where arithmetic allows, else to many digits."""
 
 import dataclasses
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 
+import mpmath
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from coursework.derivations.quadrature import integrated
+from coursework.derivations.integrals import integrated
 from coursework.derivations.spread import differentiate, spread
 
 DIGITS = 50
 """Working precision where exact rational arithmetic does not reach; each value is computed twice, the second time
 with fewer digits, and counts only if both agree."""
 
-QUADRATURE_DIGITS = 30
+QUADRATURE_DIGITS = 20
 """Working precision of a value that contains integrals."""
 
 _CLOSE = sp.Rational(1, 10**30)
-_CLOSE_BY_QUADRATURE = sp.Rational(1, 10**12)
+_CLOSE_BY_QUADRATURE = sp.Rational(1, 10**10)
 _TRIES = 400
 _SHOWN_ENTRIES = 12
 
@@ -36,11 +38,7 @@ class Witness:
     @property
     def place(self) -> str:
         """The point alone, in words."""
-        return (
-            "at " + ", ".join(f"{name} = {value}" for name, value in self.point)
-            if self.point
-            else "as it stands"
-        )
+        return "at " + ", ".join(f"{name} = {value}" for name, value in self.point) if self.point else "as it stands"
 
     def __str__(self) -> str:
         """The point and both sides, numbers shortened to ten digits."""
@@ -54,7 +52,9 @@ def number(value: sp.Expr, digits: int = 10) -> str:
     ('99/2', '0.6931')
     """
     exact = str(value)
-    return exact if value.is_Rational and len(exact) <= digits else str(sp.N(value, digits))
+    if value.is_Rational and len(exact) <= digits:
+        return exact
+    return mpmath.nstr(mpmath.mpmathify(sp.N(value, digits + 5)), digits).removesuffix(".0")
 
 
 def probe(
@@ -87,14 +87,13 @@ def probe(
         if point is None:
             continue
         entries: dict[sp.Indexed, sp.Expr] = {}
-        values = [
-            _value(spread(side, point, _Entries(entries, f"{seed}/{attempt}", attempt))) for side in sides
-        ]
-        if values[0] is None or values[1] is None:
+        drawn = _Entries(entries, f"{seed}/{attempt}", attempt)
+        one, other = (_value(spread(side, point, drawn)) for side in sides)
+        if one is None or other is None:
             continue
         computed += 1
-        if not _stands(*values, relation, any(side.has(sp.Integral, sp.Sum) for side in sides)):
-            return Witness(_described(point, entries), *values), computed
+        if not _stands(one, other, relation, any(side.has(sp.Integral, sp.Sum) for side in sides)):
+            return Witness(_described(point, entries), one, other), computed
     return None, computed
 
 
@@ -162,7 +161,7 @@ def _value(side: sp.Expr) -> sp.Expr | None:
         return None
     digits = QUADRATURE_DIGITS if side.has(sp.Integral) else DIGITS
     values = []
-    for precision in (digits, digits - 10):
+    for precision in (digits, digits - 5):
         closed = integrated(side, precision)
         value = sp.nan if closed is None else sp.N(closed, precision)
         if not all(part.is_Float or part.is_Rational for part in value.as_real_imag()):
@@ -190,5 +189,24 @@ def _described(point: Point, entries: Mapping[sp.Indexed, sp.Expr]) -> tuple[tup
     scalars = [(str(symbol), number(value)) for symbol, value in point.items()]
     if len(entries) > _SHOWN_ENTRIES:
         return (*scalars, ("random array entries", str(len(entries))))
-    ordered = sorted(entries, key=lambda entry: (str(entry.base), entry.indices))
-    return (*scalars, *((str(entry), number(entries[entry])) for entry in ordered))
+    arrays: dict[str, dict[tuple[int, ...], str]] = {}
+    for entry, value in entries.items():
+        arrays.setdefault(str(entry.base), {})[tuple(map(int, entry.indices))] = number(value)
+    return (*scalars, *(named for name in sorted(arrays) for named in _listed(name, arrays[name])))
+
+
+def _listed(name: str, values: Mapping[tuple[int, ...], str]) -> list[tuple[str, str]]:
+    """An array as one nested list if the entries fill a block that begins at 0 or 1, else entry by entry."""
+    axes = [sorted(set(axis)) for axis in zip(*values, strict=True)]
+    whole = math.prod(map(len, axes)) == len(values) and all(
+        axis[0] in (0, 1) and axis[-1] - axis[0] + 1 == len(axis) for axis in axes
+    )
+    if not whole:
+        return [(f"{name}[{', '.join(map(str, place))}]", values[place]) for place in sorted(values)]
+
+    def block(start: tuple[int, ...]) -> str:
+        if len(start) == len(axes):
+            return values[start]
+        return "[" + ", ".join(block((*start, index)) for index in axes[len(start)]) + "]"
+
+    return [(name, block(()))]

@@ -12,7 +12,7 @@ class Delta(Distribution):
     As a posterior it makes an auto-decoder of a variational one: a draw is the parameter itself.
     """
 
-    arg_constraints = {"loc": constraints.real}
+    arg_constraints = {"loc": constraints.real}  # noqa: RUF012 (torch reads it as a plain dict)
     support = constraints.real
     has_rsample = True
 
@@ -30,11 +30,13 @@ class Delta(Distribution):
         """Zero."""
         return torch.zeros_like(self.loc)
 
-    def expand(self, batch_shape: torch.Size, _instance: Distribution | None = None) -> "Delta":
+    def expand(
+        self, batch_shape: torch.Size | list[int] | tuple[int, ...], _instance: Distribution | None = None
+    ) -> "Delta":
         """The same point for a larger batch."""
-        return Delta(self.loc.expand(batch_shape), validate_args=False)
+        return Delta(self.loc.expand(torch.Size(batch_shape)), validate_args=False)
 
-    def rsample(self, sample_shape: torch.Size | tuple[int, ...] = torch.Size()) -> Float[Tensor, "*shape"]:
+    def rsample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Float[Tensor, "*shape"]:
         """The point, `sample_shape` times."""
         return self.loc.expand(self._extended_shape(torch.Size(sample_shape)))
 

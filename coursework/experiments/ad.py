@@ -21,11 +21,14 @@ from coursework.nets import SkipDecoder
 from coursework.training.device import resolve_device
 from coursework.training.loop import index_batches
 from coursework.training.optim import RowAdam
-from coursework.training.schedules import half_cosine
+from coursework.training.schedules import half_cosine, warm_half_cosine
 from coursework.training.task import Arrays, Metrics, Task
 
 _KEPT = 64
 """Reconstructions kept for figures."""
+
+_BETAS = (0.9, 0.99)
+"""Decay of Adam's moments: a row is visited a few dozen times only, so its second moment has to forget faster."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,15 @@ class Config:
         latent_dim: coordinates of a latent.
         widths: hidden widths of the decoder's MLP.
         linear: whether the decoder has its linear part.
+        start: `pca` puts the linear part on the training images' principal components, `random` does not.
+        latent_start: `random` around zero, or `pca`, at the codes of the linear part's start, plus the same randomness.
+        leak: slope of the decoder outside the range of pixels; 1 for a decoder without a bound.
         copies: altered versions of each training image, each with a latent of its own.
         epochs: passes over all rows, altered versions included.
         batch_size: rows a step.
-        rate: first step size of the decoder.
-        latent_rate: first step size of the latents.
-        weight_decay: of the decoder.
+        rate: largest step size of the decoder.
+        latent_rate: largest step size of the latents.
+        warm_fraction: part of the training over which the decoder's rate rises; the latents find their places meanwhile.
         table_mode: `dense`, Adam on the whole table at the cost of a batch, or `rows`, an Adam per row.
         init_scale: spread of the latents' random start.
         test_steps: Adam steps of the test-time fit.
@@ -60,14 +66,17 @@ class Config:
     num_test: Annotated[int, Interval(ge=1, le=10_000)] = 1000
     holdout: Literal["test", "validation"] = "test"
     latent_dim: Annotated[int, Interval(ge=1, le=784)] = 128
-    widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(0, 16)] = (1024,)
+    widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(0, 16)] = (512,)
     linear: bool = True
-    copies: Annotated[int, Interval(ge=0, le=1000)] = 4
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 100
-    batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 128
-    rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
-    latent_rate: Annotated[float, Interval(gt=0, le=10)] = 1e-2
-    weight_decay: Annotated[float, Interval(ge=0, le=10)] = 0.0
+    start: Literal["pca", "random"] = "pca"
+    latent_start: Literal["pca", "random"] = "random"
+    leak: Annotated[float, Interval(ge=0, le=1)] = 0.01
+    copies: Annotated[int, Interval(ge=0, le=1000)] = 15
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 60
+    batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
+    rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
+    latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.3
+    warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.2
     table_mode: Literal["dense", "rows"] = "rows"
     init_scale: Annotated[float, Interval(ge=0, le=100)] = 0.01
     test_steps: Annotated[int, Interval(ge=1, le=100_000)] = 400
@@ -105,18 +114,23 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     Raises:
         ConfigError, DataError, DeviceError: as `build`.
     """
+    if config.latent_start == "pca" and not (config.linear and config.start == "pca"):
+        raise ConfigError("latent_start = 'pca' needs linear = True and start = 'pca', whose components it uses.")
     device = resolve_device(config.device)
     generator = torch.Generator().manual_seed(config.seed)
     train, held_out, payload = _images(config)
     images = augment(train, config.copies, generator).to(device)
-    table = LatentTable(
-        len(images), config.latent_dim, family, init_scale=config.init_scale, generator=generator
-    )
+    table = LatentTable(len(images), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
     shape = (train.shape[1], train.shape[2])
-    decoder = GaussianDecoder(
-        SkipDecoder(config.latent_dim, config.widths, shape, linear=config.linear), scale
-    )
-    table.to(device), decoder.to(device)
+    net = SkipDecoder(config.latent_dim, config.widths, shape, linear=config.linear, leak=config.leak)
+    if config.start == "pca":
+        net.start_from(train / 255)
+    if config.latent_start == "pca":
+        with torch.no_grad():
+            table.raw[:, 0] += net.linear_codes(images.cpu() / 255)
+    decoder = GaussianDecoder(net, scale)
+    table.to(device)
+    decoder.to(device)
     num_steps = config.epochs * math.ceil(len(images) / config.batch_size)
     player = autodecoder_player(
         table,
@@ -126,9 +140,12 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
         beta=beta,
         rate=config.rate,
         latent_rate=config.latent_rate,
-        weight_decay=config.weight_decay,
+        betas=_BETAS,
         mode=config.table_mode,
-        schedule=lambda step: half_cosine(step, num_steps),
+        schedules=(
+            lambda step: warm_half_cosine(step, num_steps, config.warm_fraction),
+            lambda step: half_cosine(step, num_steps),
+        ),
     )
 
     def finish() -> None:
@@ -153,9 +170,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
         arrays: Arrays = {}
         for split, originals in (("train", train), ("test", held_out)):
             decoded = 255 * decode(decoder, latents[split]).cpu().clamp(0, 1)
-            metrics |= {
-                f"{split}_{name}": value for name, value in reconstruction_scores(originals, decoded).items()
-            }
+            metrics |= {f"{split}_{name}": value for name, value in reconstruction_scores(originals, decoded).items()}
             arrays |= {f"{split}_latents": latents[split].cpu(), f"{split}_reconstructions": decoded[:_KEPT]}
         return metrics, arrays
 
@@ -184,7 +199,7 @@ def _images(
         both = load(config.dataset, "train", n=config.num_train + config.num_test)
     except ConfigError:
         raise ConfigError(
-            f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the training "
-            f"file of {config.dataset} has fewer rows than both together. Lower one of them."
+            f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the "
+            f"training file of {config.dataset} has fewer rows than both together. Lower one of them."
         ) from None
     return both.images[: config.num_train], both.images[config.num_train :], dict(both.payload)

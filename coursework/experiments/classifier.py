@@ -1,4 +1,4 @@
-"""A small convolutional classifier that lends its features to Fréchet distances: a measuring instrument, not a result."""
+"""A small convolutional classifier that lends its features to Fréchet distances: an instrument, not a result."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,9 +11,9 @@ from torch.nn.functional import cross_entropy
 from coursework.data import load
 from coursework.nets import ConvClassifier
 from coursework.objectives import Terms
-from coursework.training.schedules import half_cosine
 from coursework.training.device import resolve_device
 from coursework.training.loop import Player, index_batches
+from coursework.training.schedules import half_cosine
 from coursework.training.task import Arrays, Metrics, Task
 
 
@@ -70,9 +70,7 @@ def build(config: Config) -> Task:
     @torch.no_grad()
     def evaluate() -> tuple[Metrics, Arrays]:
         classifier.eval()
-        guesses = torch.cat(
-            [classifier(part.to(device) / 255).argmax(1).cpu() for part in test.images.split(1000)]
-        )
+        guesses = torch.cat([classifier(part.to(device) / 255).argmax(1).cpu() for part in test.images.split(1000)])
         return {"accuracy": (guesses == test.labels).double().mean().item()}, {"guesses": guesses}
 
     return Task(
@@ -81,7 +79,7 @@ def build(config: Config) -> Task:
             "classifier": Player(
                 loss,
                 [torch.optim.Adam(classifier.parameters(), lr=config.rate, fused=True)],
-                schedule=lambda step: half_cosine(step, num_steps),
+                schedules=[lambda step: half_cosine(step, num_steps)],
             )
         },
         batches=batches,

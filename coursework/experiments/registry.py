@@ -53,6 +53,15 @@ def configure(name: str, profile: str = "cpu", **overrides: Any) -> Any:
     return validated(cls, {**cls.PROFILES[profile], **given})
 
 
+def variation(config: Any, **changes: Any) -> Any:
+    """`config` with some fields changed, validated as a whole.
+
+    Raises:
+        ConfigError: as `configure`.
+    """
+    return validated(type(config), {**dataclasses.asdict(config), **changes})
+
+
 def validated(cls: type, values: Mapping[str, Any]) -> Any:
     """An instance of the dataclass `cls` from `values`, each checked strictly against its annotation.
 

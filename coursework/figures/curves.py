@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -11,22 +10,22 @@ from coursework.figures.style import PAGE_WIDTH, style
 
 
 def training_curves(
-    histories: Mapping[str, Sequence[Mapping[str, float]]], key: str, *, label: str, log: bool = True
+    curves: Mapping[str, tuple[Sequence[float | int], Sequence[float | int]]], *, label: str, log: bool = True
 ) -> Figure:
-    """One curve per run: the record `key` against the step.
+    """One curve per run.
 
     Args:
-        histories: run's label → its records, each with `step`.
-        key: the record shown.
+        curves: run's label → (training steps, values).
         label: of the vertical axis, with its unit.
         log: logarithmic vertical axis.
     """
     with style():
-        figure, axis = plt.subplots(figsize=(PAGE_WIDTH, 2.3))
-        for name, records in histories.items():
-            axis.plot([record["step"] for record in records], [record[key] for record in records], label=name)
+        figure = Figure(figsize=(PAGE_WIDTH, 2.3))
+        axis = figure.subplots()
+        for name, (steps, values) in curves.items():
+            axis.plot(steps, values, label=name)
         axis.set(xlabel="training step", ylabel=label, yscale="log" if log else "linear")
-        if len(histories) > 1:
+        if len(curves) > 1:
             axis.legend()
     return figure
 
@@ -39,7 +38,8 @@ def histograms(panels: Mapping[str, Mapping[str, ArrayLike]], *, bins: int = 40)
         bins: per panel.
     """
     with style():
-        figure, axes = plt.subplots(1, len(panels), figsize=(PAGE_WIDTH, 2.4), squeeze=False)
+        figure = Figure(figsize=(PAGE_WIDTH, 2.4))
+        axes = figure.subplots(1, len(panels), squeeze=False)
         for axis, (label, groups) in zip(axes[0], panels.items(), strict=True):
             everything = np.concatenate([np.ravel(np.asarray(values)) for values in groups.values()])
             edges = np.histogram_bin_edges(everything, bins=bins)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 from jaxtyping import Num
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -26,9 +25,8 @@ def image_rows(rows: Mapping[str, Num[Tensor, "image height width"]], *, largest
     label_width = 1.05
     side = (PAGE_WIDTH - label_width) / columns
     with style():
-        figure, axes = plt.subplots(
-            len(rows), columns, figsize=(PAGE_WIDTH, side * len(rows)), squeeze=False, layout="none"
-        )
+        figure = Figure(figsize=(PAGE_WIDTH, side * len(rows)), layout="none")
+        axes = figure.subplots(len(rows), columns, squeeze=False)
         left = label_width / PAGE_WIDTH
         figure.subplots_adjust(left=left, right=1, bottom=0, top=1, wspace=0.04, hspace=0.04)
         for line, (label, images) in zip(axes, rows.items(), strict=True):

@@ -3,8 +3,10 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import matplotlib.pyplot as plt
+from cycler import cycler
 
 COLOURS = ("#1b4b8a", "#c8552b", "#3a7d44", "#7b4fa0", "#b58900", "#5a6570")
 """Blue, vermilion, green, purple, ochre, grey: told apart in print and by colour-blind readers."""
@@ -12,7 +14,7 @@ COLOURS = ("#1b4b8a", "#c8552b", "#3a7d44", "#7b4fa0", "#b58900", "#5a6570")
 PAGE_WIDTH = 6.3
 """Inches: the text width of the PDFs."""
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "savefig.bbox": "tight",
@@ -26,7 +28,7 @@ _SETTINGS = {
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": plt.cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=COLOURS),
     "lines.linewidth": 1.4,
     "image.cmap": "gray_r",
     "svg.hashsalt": "coursework",

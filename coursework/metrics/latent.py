@@ -2,10 +2,10 @@
 
 import math
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import MultivariateNormal
 
 
 def nearest_distances(
@@ -24,18 +24,12 @@ def nearest_distances(
     return distance.min(1).values
 
 
-def gaussian_log_density(
-    points: Float[Tensor, "point latent"], codes: Float[Tensor, "code latent"]
-) -> Float[np.ndarray, " point"]:
-    """Log-density of the points, in nats, under the Gaussian fitted to the codes (Ledoit and Wolf's covariance).
-
-    The shrinkage keeps the covariance invertible when there are hardly more codes than dimensions.
+def fitted_normal(codes: Float[Tensor, "code latent"]) -> MultivariateNormal:
+    """The Gaussian fitted to the codes, its covariance shrunk so that it can be inverted whatever their number.
 
     Reference: Ledoit and Wolf, Journal of Multivariate Analysis 88(2), 2004.
     """
-    from scipy.stats import multivariate_normal
     from sklearn.covariance import LedoitWolf
 
     fitted = LedoitWolf().fit(codes.double().numpy())
-    law = multivariate_normal(fitted.location_, fitted.covariance_)
-    return np.atleast_1d(law.logpdf(points.double().numpy()))
+    return MultivariateNormal(torch.from_numpy(fitted.location_), torch.from_numpy(fitted.covariance_))

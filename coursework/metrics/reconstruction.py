@@ -58,10 +58,19 @@ def ssim(x: Num[Tensor, "image height width"], x_rec: Float[Tensor, "image heigh
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     _check_shapes(x, x_rec)
-    value = structural_similarity_index_measure(
-        x_rec.double()[:, None], x.double()[:, None], data_range=PIXEL_MAX
-    )
-    return float(value)
+    value = structural_similarity_index_measure(x_rec.double()[:, None], x.double()[:, None], data_range=PIXEL_MAX)
+    return torch.as_tensor(value).item()
+
+
+def mse_from_log_likelihood(log_likelihood: float, scale: float, num_pixels: int) -> float:
+    r"""The mean squared error per pixel behind a Gaussian log-likelihood of an image, in the units of `scale`.
+
+    log p = −pixels·(MSE/(2·scale²) + ½·log(2π·scale²)), solved for MSE.
+
+    >>> round(mse_from_log_likelihood(-0.5 * 4 * math.log(2 * math.pi), 1.0, 4), 12)
+    0.0
+    """
+    return 2 * scale**2 * (-log_likelihood / num_pixels - 0.5 * math.log(2 * math.pi * scale**2))
 
 
 def reconstruction_scores(
@@ -87,7 +96,7 @@ def pca_reconstruction(
     rows = train.flatten(1).double()
     if not 0 < num_components <= min(rows.shape):
         raise ValueError(
-            f"num_components = {num_components}: give 1 to {min(rows.shape)}, the smaller of training images and pixels."
+            f"num_components = {num_components}: give 1 to {min(rows.shape)}, the smaller of images and pixels."
         )
     center = rows.mean(0)
     basis = torch.linalg.svd(rows - center, full_matrices=False).Vh[:num_components]  # (component, pixel)

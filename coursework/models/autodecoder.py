@@ -23,9 +23,9 @@ def autodecoder_player(
     beta: float,
     rate: float,
     latent_rate: float,
-    weight_decay: float,
+    betas: tuple[float, float],
     mode: Literal["dense", "rows"],
-    schedule: Callable[[int], float],
+    schedules: tuple[Callable[[int], float], Callable[[int], float]],
 ) -> Player:
     """The one player of an auto-decoder: it moves the decoder and the batch's rows of the table.
 
@@ -38,19 +38,19 @@ def autodecoder_player(
         prior: p(z) in the divergence.
         images: 0…255, on the decoder's device.
         beta: weight of the divergence.
-        rate: first step size of the decoder's AdamW.
-        latent_rate: first step size of the table's `RowAdam`.
-        weight_decay: of the decoder's AdamW.
+        rate: largest step size of the decoder's Adam.
+        latent_rate: largest step size of the table's `RowAdam`.
+        betas: decay of both optimisers' moments.
         mode: of `RowAdam`.
-        schedule: step → factor on both rates.
+        schedules: step → factor on the decoder's rate, and on the latents'.
 
-    Reference: Bojanowski et al., arXiv:1707.05776 (the point case); Zadeh et al., arXiv:1903.00840 (the variational one).
+    Reference: Bojanowski et al., arXiv:1707.05776 (the point case); Zadeh et al., arXiv:1903.00840 (variational).
     """
-    latents = RowAdam(table.raw, lr=latent_rate, mode=mode)
+    latents = RowAdam(table.raw, lr=latent_rate, betas=betas, mode=mode)
 
     def loss(index: Int[Tensor, " batch"]) -> tuple[Float[Tensor, ""], Terms]:
         posterior = table.family(latents.gather(index))
         return elbo(posterior, decoder, prior, images[index] / 255, beta=beta)
 
-    optimizer = torch.optim.AdamW(decoder.parameters(), lr=rate, weight_decay=weight_decay, fused=True)
-    return Player(loss, [optimizer, latents], schedule=schedule)
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=rate, betas=betas, fused=True)
+    return Player(loss, [optimizer, latents], schedules=schedules)

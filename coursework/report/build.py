@@ -81,7 +81,7 @@ def print_status(profile: str, *, root: Path | None = None) -> int:
 
 
 def print_checks(profile: str, *, root: Path | None = None) -> int:
-    """Write the problems of the finished build of a profile to stdout. Returns 8 if there are any, else 0."""
+    """Write the problems of the finished build of a profile to stdout. Returns 0 if there are none."""
     root = project_root(root)
     return checks.print_problems(execute.staged(root, profile).parent, root=root)
 

@@ -1,4 +1,7 @@
-"""What is wrong with this environment, and what to do about it, one sentence each."""
+"""What is wrong with this environment, and what to do about it, one sentence each.
+
+Nothing is imported here that could itself be missing or broken.
+"""
 
 import dataclasses
 import importlib.metadata
@@ -11,14 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from coursework.data.files import DATA_SETS
-from coursework.data.sources import whereabouts
 from coursework.errors import SetupError
 from coursework.provenance import PACKAGE
 from coursework.report.console import show
-from coursework.report.execute import kernel_problem
-from coursework.report.render import TEX_PROGRAMS
 
+TEX_PROGRAMS = ("xelatex", "latexmk", "make")
 OLDEST_PYTHON = (3, 11)
 FONTS = ("TeX Gyre Pagella", "TeX Gyre Pagella Math", "TeX Gyre Heros", "DejaVu Sans Mono")
 STYLES = ("unicode-math.sty", "tabulary.sty", "needspace.sty", "microtype.sty", "cmap.sty")
@@ -37,7 +37,7 @@ print(json.dumps(out))
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `limited`: the report works without it, but shows less; `broken`: it does not work."""
+    """One thing looked at; `limited`: the report does without it, but shows less; `broken`: it does not run."""
 
     subject: str
     state: Literal["ok", "limited", "broken"]
@@ -53,11 +53,11 @@ class Probes:
     requirements: Callable[[], list[str]] = lambda: _requirements()
     version: Callable[[str], str | None] = lambda name: _version(name)
     torch: Callable[[], dict[str, str | None]] = lambda: _torch()
-    kernel: Callable[[], str | None] = kernel_problem
+    kernel: Callable[[], str | None] = lambda: kernel_problem()
     which: Callable[[str], str | None] = shutil.which
     fonts: Callable[[], str] = lambda: _output("fc-list", ":", "family")
     style: Callable[[str], str] = lambda name: _output("kpsewhich", name).strip()
-    data: Callable[[str], Path | None] = whereabouts
+    data: Callable[[str], Path | None] = lambda name: _whereabouts(name)
 
 
 def diagnose(probes: Probes | None = None) -> list[Finding]:
@@ -68,7 +68,7 @@ def diagnose(probes: Probes | None = None) -> list[Finding]:
 
 
 def print_findings(probes: Probes | None = None) -> int:
-    """Write the findings to stdout. Returns 9 if something is broken, else 0."""
+    """Write the findings to stdout. Returns `SetupError.exit_code` if something is broken, else 0."""
     findings = diagnose(probes)
     signs = {"ok": "ok     ", "limited": "limited", "broken": "BROKEN "}
     for finding in findings:
@@ -76,6 +76,22 @@ def print_findings(probes: Probes | None = None) -> int:
         if finding.remedy:
             show(f"         -> {finding.remedy}")
     return SetupError.exit_code if any(finding.state == "broken" for finding in findings) else 0
+
+
+def kernel_problem(prefix: Path = Path(sys.prefix)) -> str | None:
+    """Why the kernel `python3` of this environment is not this interpreter, and what to do; None if it is."""
+    path = prefix / "share" / "jupyter" / "kernels" / "python3" / "kernel.json"
+    mend = f"run {sys.executable} -m ipykernel install --sys-prefix"
+    try:
+        first = json.loads(path.read_text(encoding="utf-8"))["argv"][0]
+    except OSError:
+        return f"this environment has no Jupyter kernel: {mend}, after pip install -e '.[book]'."
+    except (ValueError, LookupError, TypeError):
+        return f"{path} is damaged: {mend}."
+    here = {Path(folder).absolute() for folder in (prefix / "bin", Path(sys.executable).parent)}
+    if first in {"python", "python3", Path(sys.executable).name} or Path(first).absolute().parent in here:
+        return None
+    return f"the kernel python3 of this environment is {first}, not {sys.executable}: {mend}."
 
 
 def _python(probes: Probes) -> Iterator[Finding]:
@@ -115,9 +131,7 @@ def _torch_pair(probes: Probes) -> Iterator[Finding]:
         remedy = "Run pip install --force-reinstall torch torchvision, both in one command."
         yield Finding("torch", "broken", f"cannot be imported: {seen.get('error')}", remedy)
     elif problem and "torchvision::nms" in problem:
-        message = (
-            f"torch {seen['torch']} and torchvision are different builds, one for CUDA and one for the CPU."
-        )
+        message = f"torch {seen['torch']} and torchvision are different builds, one for CUDA and one for the CPU."
         remedy = "Install both from the same place: pip install --force-reinstall torch torchvision."
         yield Finding("torchvision", "broken", message, remedy)
     elif problem:
@@ -129,9 +143,7 @@ def _torch_pair(probes: Probes) -> Iterator[Finding]:
         yield Finding("GPU", "ok", gpu)
     elif seen.get("torch"):
         message = "none that torch can see: everything runs on the CPU, profile full in hours."
-        yield Finding(
-            "GPU", "limited", message, "With an NVIDIA card, check nvidia-smi and torch's CUDA build."
-        )
+        yield Finding("GPU", "limited", message, "With an NVIDIA card, check nvidia-smi and torch's CUDA build.")
 
 
 def _kernel(probes: Probes) -> Iterator[Finding]:
@@ -166,10 +178,7 @@ def _data(probes: Probes) -> Iterator[Finding]:
     if folder is not None:
         yield Finding("data", "ok", f"{name} in {folder}")
         return
-    package = DATA_SETS[name].package
-    remedy = (
-        f"Without a network: apt-get install {package}, or set COURSEWORK_DATA to a folder with the files."
-    )
+    remedy = f"Without a network, apt-get install dataset-{name}, or set COURSEWORK_DATA to a folder with the files."
     yield Finding("data", "limited", f"{name} is not on this machine: the first run downloads it.", remedy)
 
 
@@ -198,6 +207,14 @@ def _torch() -> dict[str, str | None]:
     except (ValueError, IndexError):
         lines = done.stderr.strip().splitlines()
         return {"torch": None, "error": lines[-1] if lines else f"exit status {done.returncode}"}
+
+
+def _whereabouts(name: str) -> Path | None:
+    try:
+        from coursework.data.sources import whereabouts
+    except ImportError:  # what is missing is a finding of its own
+        return None
+    return whereabouts(name)
 
 
 def _output(*command: str) -> str:

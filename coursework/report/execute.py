@@ -66,10 +66,7 @@ def execute(tasks: Sequence[Task], target: Path, *, root: Path, say: Say, jobs: 
     failures: list[str] = []
     children = _Children()
     with concurrent.futures.ThreadPoolExecutor(workers) as pool, children.ended_on_exit():
-        left = {
-            pool.submit(_execute_page, task, target, root, say, children): task
-            for task in _longest_first(tasks)
-        }
+        left = {pool.submit(_execute_page, task, target, root, say, children): task for task in _longest_first(tasks)}
         while left:
             done, _ = concurrent.futures.wait(left, _HEARTBEAT, concurrent.futures.FIRST_COMPLETED)
             for future in done:
@@ -85,9 +82,10 @@ def execute(tasks: Sequence[Task], target: Path, *, root: Path, say: Say, jobs: 
         raise BuildError("\n".join(failures))
 
 
-def kernel_environment() -> dict[str, str]:
-    """Environment of the kernels: this interpreter, one thread, the same bytes from the same figures.
+def kernel_environment(scratch: Path) -> dict[str, str]:
+    """Environment of a kernel: this interpreter, one thread, the same bytes from the same figures.
 
+    Nothing of the user's own set-up of IPython and matplotlib gets in; what IPython stores goes to `scratch`.
     One thread, so that a number does not depend on how many pages happen to run beside it; `OMP_NUM_THREADS`
     in the environment wins.
     """
@@ -95,6 +93,7 @@ def kernel_environment() -> dict[str, str]:
     here = str(Path(sys.prefix) / "share" / "jupyter")
     env["JUPYTER_PATH"] = os.pathsep.join([here, *filter(None, [env.get("JUPYTER_PATH")])])
     env.setdefault("OMP_NUM_THREADS", "1")
+    env |= {"IPYTHONDIR": str(scratch), "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     env |= {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "COURSEWORK_PROGRESS": "0"}
     return env | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
@@ -152,7 +151,7 @@ def _execute_page(task: Task, target: Path, root: Path, say: Say, children: _Chi
     failed = target.parent / "failed" / f"{name}.failed.ipynb"
     work = target.parent / "work"
     work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="page-", dir=work) as folder:
+    with tempfile.TemporaryDirectory(prefix="page-", dir=work, ignore_cleanup_errors=True) as folder:
         output = Path(folder) / "executed.ipynb"
         problem = _run_papermill(task, Path(folder), root, children)
         executed = notebook.read(output)
@@ -170,9 +169,7 @@ def _execute_page(task: Task, target: Path, root: Path, say: Say, children: _Chi
             notebook.write_text(failed, notebook.as_text(executed))
         kept = f" What ran is in {failed.relative_to(root)}." if executed is not None else ""
         raise BuildError(f"{problem or f'{name}: papermill left no notebook.'}{kept}")
-    notebook.write_text(
-        target / f"{name}.ipynb", notebook.as_text(notebook.with_prose(task.source, executed))
-    )
+    notebook.write_text(target / f"{name}.ipynb", notebook.as_text(notebook.with_prose(task.source, executed)))
     failed.unlink(missing_ok=True)
     say(f"{name}: done in {time.monotonic() - start:.0f} s")
 
@@ -183,20 +180,12 @@ def _run_papermill(task: Task, folder: Path, root: Path, children: _Children) ->
     numbers = _cell_numbers(task)
     notebook.write_text(folder / "page.ipynb", notebook.as_text(task.source.notebook))
     notebook.write_text(folder / "parameters.yaml", yaml.safe_dump(task.parameters, allow_unicode=True))
-    command = [sys.executable, "-m", "papermill", "page.ipynb", "executed.ipynb", "--kernel", "python3"]
-    command += [
-        "--parameters_file",
-        "parameters.yaml",
-        "--cwd",
-        str(root),
-        "--no-progress-bar",
-        "--log-output",
-    ]
-    command += ["--execution-timeout", str(CELL_SECONDS[task.profile])]
+    arguments = "page.ipynb executed.ipynb --kernel python3 --parameters_file parameters.yaml"
+    options = f"--no-progress-bar --log-output --execution-timeout {CELL_SECONDS[task.profile]} --cwd"
     child = children.start(
-        command,
+        [sys.executable, "-m", "papermill", *arguments.split(), *options.split(), str(root)],
         cwd=folder,
-        env=kernel_environment(),
+        env=kernel_environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -205,17 +194,15 @@ def _run_papermill(task: Task, folder: Path, root: Path, children: _Children) ->
         errors="replace",
     )
     cell, tail = 0, collections.deque[str](maxlen=200)
-    try:
-        assert child.stderr is not None
-        for line in child.stderr:
+    with child:
+        for line in child.stderr or ():
             tail.append(line.rstrip())
             if match := _EXECUTING.match(line):
                 cell = numbers.get(int(match[1]), cell)
                 children.progress[name] = f"code cell {cell} of {len(numbers)}"
         code = child.wait()
-    finally:
-        children.done(child)
-        children.progress.pop(name, None)
+    children.done(child)
+    children.progress.pop(name, None)
     return None if code == 0 else _diagnosis(name, cell, code, "\n".join(tail), task.profile)
 
 

@@ -46,9 +46,7 @@ def clean(notebook: NotebookNode, root: Path) -> tuple[NotebookNode, list[str]]:
     for cell in notebook.cells:
         if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
             continue
-        metadata = {
-            key: value for key, value in cell.metadata.items() if key not in {"papermill", "execution"}
-        }
+        metadata = {key: value for key, value in cell.metadata.items() if key not in {"papermill", "execution"}}
         if not metadata.get("tags", True):
             del metadata["tags"]
         if INJECTED_TAG in metadata.get("tags", []):
@@ -111,9 +109,7 @@ def with_prose(source: Source, executed: NotebookNode) -> NotebookNode:
     out = nbformat.from_dict({"cells": [], "metadata": executed.metadata, "nbformat": 4, "nbformat_minor": 5})
     own = code_cells(source.notebook)
     for cell in source.notebook.cells:
-        fresh = nbformat.from_dict(
-            {k: v for k, v in cell.items() if k in {"cell_type", "metadata", "source"}}
-        )
+        fresh = nbformat.from_dict({k: v for k, v in cell.items() if k in {"cell_type", "metadata", "source"}})
         if cell.cell_type == "code":
             ran = next(done) if any(cell is one for one in own) else None
             fresh.outputs = ran.outputs if ran else []
@@ -128,9 +124,10 @@ def with_prose(source: Source, executed: NotebookNode) -> NotebookNode:
 def read(path: Path) -> NotebookNode | None:
     """The notebook in a file, None if there is no file or no notebook in it."""
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError):
+        found = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, nbformat.ValidationError):
         return None
+    return found if isinstance(found, NotebookNode) else None
 
 
 def as_text(notebook: NotebookNode) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from IPython.display import Markdown
 
 from coursework.errors import ConfigError
-from coursework.experiments.registry import PROFILES, check_name, configure, experiment_module, validated
+from coursework.experiments.registry import PROFILES, check_name, configure, experiment_module, variation
 from coursework.provenance import PACKAGE, source_hashes, versions
 from coursework.training.device import device_name
 
@@ -42,18 +42,22 @@ class Page:
         Raises:
             ConfigError: a changed field is unknown or its value is not allowed.
         """
-        return validated(type(self.config), {**dataclasses.asdict(self.config), **changes})
+        return variation(self.config, **changes)
+
+    def short(self, **changes: Any) -> Any:
+        """The page's config at a quarter of its epochs, for comparisons of many settings.
+
+        Raises:
+            ConfigError: as `vary`.
+        """
+        return self.vary(epochs=max(1, self.config.epochs // 4), **changes)
 
     def provenance(self) -> Markdown:
         """A line for the page: profile, seeds, device, torch's version, and a hash of the sources behind it."""
         first, last = self.seeds[0], self.seeds[-1]
         seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
         digest = hashlib.sha256(repr(sorted(source_hashes(self.modules).items())).encode()).hexdigest()[:12]
-        note = (
-            ""
-            if self.profile == "full"
-            else " Shorter runs than the report of record, which is profile full."
-        )
+        note = "" if self.profile == "full" else " Shorter runs than the report of record, which is profile full."
         return Markdown(
             f"Profile **{self.profile}**, {seeds}, on {device_name()}, torch {versions()['torch']}, "
             f"sources `{digest}`.{note}"
@@ -83,15 +87,9 @@ def begin(namespace: Mapping[str, Any], experiment: str | None = None) -> Page:
     }
     config = validate(experiment, parameters)
     profile = _profile(parameters)
-    modules = {
-        value.__module__ for value in namespace.values() if callable(value) and hasattr(value, "__module__")
-    }
+    modules = {value.__module__ for value in namespace.values() if callable(value) and hasattr(value, "__module__")}
     modules |= {value.__name__ for value in namespace.values() if isinstance(value, ModuleType)}
-    own = {
-        name
-        for name in modules
-        if name and name.split(".")[0] == PACKAGE and not name.startswith(__package__)
-    }
+    own = {name for name in modules if name and name.split(".")[0] == PACKAGE and not name.startswith(__package__)}
     own |= {experiment_module(experiment).__name__} if experiment else set()
     return Page(profile, parameters["seed"], config, tuple(sorted(own)))
 

@@ -64,9 +64,7 @@ def plan(
     return tasks
 
 
-def reasons(
-    source: Source, executed: NotebookNode | None, profile: str, parameters: Mapping[str, Any]
-) -> list[str]:
+def reasons(source: Source, executed: NotebookNode | None, profile: str, parameters: Mapping[str, Any]) -> list[str]:
     """Why `executed` no longer shows what the page would compute now, in words; empty if it does."""
     if executed is None:
         return ["never executed"]
@@ -80,11 +78,7 @@ def reasons(
         out.append(f"parameters differ: {_listed(stamp['parameters'])}, not {_listed(parameters)}")
     out += stale_code(source, stamp)
     now = versions()
-    out += [
-        f"{name} is {now.get(name)}, was {old}"
-        for name, old in stamp["versions"].items()
-        if now.get(name) != old
-    ]
+    out += [f"{name} is {now.get(name)}, was {old}" for name, old in stamp["versions"].items() if now.get(name) != old]
     return out
 
 

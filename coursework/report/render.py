@@ -15,8 +15,7 @@ import yaml
 
 from coursework.errors import BuildError, SetupError
 from coursework.report import notebook
-
-TEX_PROGRAMS = ("xelatex", "latexmk", "make")
+from coursework.report.doctor import TEX_PROGRAMS
 
 _RENDERERS = ("jupyter-book", "sphinx", "myst-nb", "myst-parser", "sphinx-book-theme", "sphinxcontrib-bibtex")
 _NOT_STAGED = {".ipynb_checkpoints", "__pycache__", "conftest.py", "decisions"}

@@ -3,7 +3,6 @@
 import ast
 import dataclasses
 import functools
-import importlib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from nbformat import NotebookNode
 
 from coursework.errors import BuildError, ConfigError
 from coursework.experiments.registry import EXPERIMENTS, check_name
-from coursework.provenance import PACKAGE, code_hash, imported_modules, source_hashes
+from coursework.provenance import code_hash, imported_modules, source_hashes
 
 PARAMETERS_TAG = "parameters"
 
@@ -53,7 +52,7 @@ class Source:
     def modules(self) -> dict[str, str]:
         """Module → hash of its code, for all that the code cells import or name, directly or not."""
         code = "\n".join(cell.source for cell in code_cells(self.notebook))
-        return source_hashes(imported_modules(code) | _named_modules(code))
+        return source_hashes(imported_modules(code) | _named_experiments(code))
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -136,9 +135,7 @@ def chosen(sources: list[Source], names: list[str] | None) -> list[Source]:
 def _parameters(name: str, notebook: NotebookNode) -> dict[str, Any]:
     cells = [cell for cell in notebook.cells if PARAMETERS_TAG in cell.metadata.get("tags", [])]
     if len(cells) != 1:
-        raise BuildError(
-            f"{name} has {len(cells)} code cells tagged {PARAMETERS_TAG!r}: it needs exactly one."
-        )
+        raise BuildError(f"{name} has {len(cells)} code cells tagged {PARAMETERS_TAG!r}: it needs exactly one.")
     out: dict[str, Any] = {}
     for statement in ast.parse(cells[0].source).body:
         try:
@@ -164,18 +161,7 @@ def _experiment(trees: list[ast.Module]) -> str | None:
     return None
 
 
-def _named_modules(code: str) -> set[str]:
-    """Modules that the code reaches through a registry: experiments named in a string, derivations."""
-    nodes = list(ast.walk(ast.parse(code)))
-    constants = [node.value for node in nodes if isinstance(node, ast.Constant)]
-    words = {value for value in constants if isinstance(value, str)}
-    names = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
-    found = {module for name, module in EXPERIMENTS.items() if name in words}
-    return found | (_derivation_modules(words) if "DERIVATIONS" in names else set())
-
-
-def _derivation_modules(words: set[str]) -> set[str]:
-    """Where the named derivations are written down; all of them if none is named, as on the ledger page."""
-    registry = importlib.import_module(f"{PACKAGE}.derivations").DERIVATIONS
-    named = [entry for key, entry in registry.items() if key in words] or list(registry.values())
-    return {entry.__module__ if hasattr(entry, "__module__") else str(entry) for entry in named}
+def _named_experiments(code: str) -> set[str]:
+    """Modules of the experiments that the code calls by name: they are imported on demand."""
+    constants = [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
+    return {EXPERIMENTS[value] for value in constants if isinstance(value, str) and value in EXPERIMENTS}

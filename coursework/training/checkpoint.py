@@ -1,8 +1,8 @@
 """Checkpoints that survive a power cut: written aside, moved into place, their manifest last.
 
-A checkpoint is a folder `step-000000123/` with `state.safetensors` (weights, optimiser state, random state), `state.json`
-(the few numbers that are not tensors) and `manifest.json` (size and SHA-256 of both, the run's key, a format number). Only
-a folder whose manifest agrees counts. Pickles are neither written nor read.
+A checkpoint is a folder `step-000000123/` with `state.safetensors` (weights, optimiser state, random state),
+`state.json` (the few numbers that are not tensors) and `manifest.json` (size and SHA-256 of both, the run's key, a
+format number). Only a folder whose manifest agrees counts. Pickles are neither written nor read.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ def load_newest(
         return state
     if candidates:
         raise CheckpointError(
-            f"none of the {len(candidates)} checkpoints in {folder} can be trusted. Remove that folder to train from the start."
+            f"none of the {len(candidates)} checkpoints in {folder} can be trusted. Remove the folder to train anew."
         )
     return None
 
@@ -142,13 +142,9 @@ def read_manifest(folder: Path, key: str) -> None:
         if not path.is_file():
             raise CheckpointError(f"{name} is missing")
         if path.stat().st_size != entry["bytes"]:
-            raise CheckpointError(
-                f"{name} has {path.stat().st_size} bytes, its manifest says {entry['bytes']}"
-            )
+            raise CheckpointError(f"{name} has {path.stat().st_size} bytes, its manifest says {entry['bytes']}")
         if _sha256(path) != entry["sha256"]:
-            raise CheckpointError(
-                f"{name} does not have the SHA-256 of its manifest: it was changed or damaged"
-            )
+            raise CheckpointError(f"{name} does not have the SHA-256 of its manifest: it was changed or damaged")
 
 
 def sync(path: Path) -> None:
@@ -164,9 +160,7 @@ def sync(path: Path) -> None:
 
 def _collect(modules: Mapping[str, nn.Module], players: Mapping[str, Player]) -> dict[str, Tensor]:
     tensors = {
-        f"module/{owner}/{name}": t
-        for owner, module in modules.items()
-        for name, t in module.state_dict().items()
+        f"module/{owner}/{name}": t for owner, module in modules.items() for name, t in module.state_dict().items()
     }
     for prefix, state, _ in _optimizer_states(players):
         tensors |= {f"{prefix}/{name}": value for name, value in state.items() if isinstance(value, Tensor)}
@@ -176,13 +170,9 @@ def _collect(modules: Mapping[str, nn.Module], players: Mapping[str, Player]) ->
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
-def _restore(
-    tensors: dict[str, Tensor], modules: Mapping[str, nn.Module], players: Mapping[str, Player]
-) -> None:
+def _restore(tensors: dict[str, Tensor], modules: Mapping[str, nn.Module], players: Mapping[str, Player]) -> None:
     expected = {
-        f"module/{owner}/{name}": t
-        for owner, module in modules.items()
-        for name, t in module.state_dict().items()
+        f"module/{owner}/{name}": t for owner, module in modules.items() for name, t in module.state_dict().items()
     }
     for name, tensor in expected.items():
         if name not in tensors:

@@ -27,26 +27,26 @@ class Player:
         loss: batch → (scalar loss, terms per example).
         optimizers: those of this player's parameters; several when parts have rates of their own.
         every: takes part in every so-manieth step.
-        schedule: step → factor on every optimiser's rate.
+        schedules: step → factor on an optimiser's rate, one per optimiser; none for constant rates.
         after_step: called after each update, for projections such as weight clipping.
     """
 
     loss: Callable[[Batch], tuple[Tensor, Mapping[str, Tensor]]]
     optimizers: Sequence[torch.optim.Optimizer]
     every: int = 1
-    schedule: Callable[[int], float] = constant
+    schedules: Sequence[Callable[[int], float]] = ()
     after_step: Callable[[], None] | None = None
     _base_rates: list[list[float]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._base_rates = [
-            [group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers
-        ]
+        if not self.schedules:
+            self.schedules = [constant] * len(self.optimizers)
+        self._base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
 
     def set_rates(self, step: int) -> None:
         """Give every optimiser its rate for this step."""
-        factor = self.schedule(step)
-        for optimizer, rates in zip(self.optimizers, self._base_rates, strict=True):
+        for optimizer, rates, schedule in zip(self.optimizers, self._base_rates, self.schedules, strict=True):
+            factor = schedule(step)
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = factor * rate
 
@@ -70,8 +70,8 @@ def fit(
         start: the step to begin with.
         log_every: steps per record; a record holds the means since the last one.
         modules: by name, to say which tensor broke when a loss stops being finite.
-        on_log: receives (steps done, record). Between two records nothing but the modules, the optimisers and the random
-            state carries over, so this is the place to save a checkpoint.
+        on_log: receives (steps done, record). Between two records nothing but the modules, the optimisers and the
+            random state carries over, so this is the place to save a checkpoint.
 
     Raises:
         NonFiniteError: a loss is not finite; on a GPU found out at the end of the `log_every` steps around it.
@@ -149,8 +149,9 @@ def _check_finite(
     step, name, loss = recent[int(finite.logical_not().nonzero()[0])]
     rates = ", ".join(f"{group['lr']:.3g}" for o in players[name].optimizers for group in o.param_groups)
     raise NonFiniteError(
-        f"the loss of player {name!r} is {loss.item()} at step {step}, at rate {rates}; first tensor that is not finite: "
-        f"{_first_not_finite(modules or {})}. The last checkpoint is untouched. Lower the rate, or check the data's range."
+        f"the loss of player {name!r} is {loss.item()} at step {step}, at rate {rates}; first tensor that is not "
+        f"finite: {_first_not_finite(modules or {})}. The last checkpoint is untouched. Lower the rate, or check the "
+        "data's range."
     )
 
 

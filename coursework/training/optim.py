@@ -21,8 +21,8 @@ class RowAdam(torch.optim.Optimizer):
     Mode `rows`: each row has its own Adam, with its own step count; rows outside the batch stay bit-identical.
 
     Mode `dense`: what `torch.optim.Adam` does to the whole table. There a row outside the batch has gradient zero, yet
-    its momentum goes on moving it. Over the k steps that a row last updated at step T has missed, m and v only decay, so
-    the moves add up in closed form, with r = β₁/√β₂ and ε taken at its first missed step:
+    its momentum goes on moving it. Over the k steps that a row last updated at step T has missed, m and v only decay,
+    so the moves add up in closed form, with r = β₁/√β₂ and ε taken at its first missed step:
 
         Δ = −m_T / (√v_T + ε') · Σ_{j=1..k} lr_{T+j} · r^j · √(1 − β₂^{T+j}) / (1 − β₁^{T+j})
 
@@ -64,13 +64,9 @@ class RowAdam(torch.optim.Optimizer):
         state = self.state[table]
         state["exp_avg"] = torch.zeros_like(table)
         state["exp_avg_sq"] = torch.zeros_like(table)
-        state["last_step"] = torch.zeros(
-            len(table), dtype=torch.int32, device=table.device
-        )  # count, in mode rows
+        state["last_step"] = torch.zeros(len(table), dtype=torch.int32, device=table.device)  # count, in mode rows
         state["step"] = torch.zeros((), dtype=torch.int64)
-        state["pace"] = torch.zeros(
-            0, dtype=torch.float64, device=table.device
-        )  # [t]: lr_t·√(1−β₂^t)/(1−β₁^t)
+        state["pace"] = torch.zeros(0, dtype=torch.float64, device=table.device)  # [t]: lr_t·√(1−β₂^t)/(1−β₁^t)
 
     @property
     def _table(self) -> nn.Parameter:
@@ -80,9 +76,7 @@ class RowAdam(torch.optim.Optimizer):
     def gather(self, index: Int[Tensor, " batch"]) -> Float[Tensor, "batch *row"]:
         """The rows `index`, up to date, as a leaf that collects their gradient."""
         if self._pending is not None:
-            raise RuntimeError(
-                "gather: the rows of the batch before are not stepped yet; call step() or zero_grad()."
-            )
+            raise RuntimeError("gather: the rows of the batch before are not stepped yet; call step() or zero_grad().")
         if index.device.type == "cpu" and len(torch.unique(index)) != len(index):
             raise ValueError("gather: a row is named twice in one batch; sample batches without replacement.")
         if self.mode == "dense":
@@ -101,9 +95,7 @@ class RowAdam(torch.optim.Optimizer):
         index, rows = self._pending
         self._pending = None
         if rows.grad is None:
-            raise RuntimeError(
-                "step: the gathered rows have no gradient; call backward() on a loss made of them."
-            )
+            raise RuntimeError("step: the gathered rows have no gradient; call backward() on a loss made of them.")
         group, state = self.param_groups[0], self.state[self._table]
         beta1, beta2 = group["betas"]
         state["step"] += 1
@@ -115,9 +107,7 @@ class RowAdam(torch.optim.Optimizer):
             correction1, correction2 = 1 - beta1**step, 1 - beta2**step
             self._remember(step, group["lr"] * correction2**0.5 / correction1)
             state["last_step"][index] = step
-            rows.detach().addcdiv_(
-                m, (v / correction2).sqrt_().add_(group["eps"]), value=-group["lr"] / correction1
-            )
+            rows.detach().addcdiv_(m, (v / correction2).sqrt_().add_(group["eps"]), value=-group["lr"] / correction1)
         else:
             count = state["last_step"][index] + 1
             state["last_step"][index] = count

@@ -3,6 +3,16 @@
 import math
 
 
+def warm_half_cosine(step: int, num_steps: int, warm_fraction: float = 0.03) -> float:
+    """A linear rise over the first `warm_fraction` of the steps times `half_cosine`.
+
+    >>> warm_half_cosine(0, 100, 0.1), warm_half_cosine(9, 100, 0.1) == half_cosine(9, 100)
+    (0.1, True)
+    """
+    rise = min(1.0, (step + 1) / max(1.0, warm_fraction * num_steps))
+    return rise * half_cosine(step, num_steps)
+
+
 def half_cosine(step: int, num_steps: int) -> float:
     """From 1 at step 0 along half a cosine towards 0 at `num_steps`.
 

@@ -30,9 +30,7 @@ def test_density_agrees_with_scipy_and_integrates_to_one(name, seed):
         ours = law.log_prob(torch.tensor([point], dtype=torch.float64)).item()
         assert ours == pytest.approx(reference.logpdf(point), rel=1e-9, abs=1e-9)
     low, high = reference.ppf(1e-12), reference.ppf(1 - 1e-12)
-    total, _ = integrate.quad(
-        lambda t: law.log_prob(torch.tensor([t], dtype=torch.float64)).exp().item(), low, high
-    )
+    total, _ = integrate.quad(lambda t: law.log_prob(torch.tensor([t], dtype=torch.float64)).exp().item(), low, high)
     assert total == pytest.approx(1, abs=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The downloading process, against a server on this machine; torchvision is the real one, its addresses are not."""
+"""The downloading process, against servers on this machine; torchvision is real, its addresses are not."""
 
 import contextlib
 import functools
@@ -187,7 +187,15 @@ def test_an_endless_download_is_stopped(tmp_path, monkeypatch):
     assert "far smaller" in _reason(tmp_path)
 
 
-def test_the_command_is_this_module():
-    command = download._command("MNIST", FILES, "somewhere")
-    assert command[1:] == ["-m", "coursework.data.download", "MNIST", "somewhere", *FILES]
-    assert command[0] == sys.executable
+def test_the_whole_way_without_a_network(tmp_path, monkeypatch):
+    with socket.socket() as closed:  # bound but not listening: every connection is refused
+        closed.bind(("127.0.0.1", 0))
+        for variable in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{closed.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with pytest.raises(DataError) as caught:
+            download.fetch("MNIST", ["train-labels-idx1-ubyte.gz"], tmp_path)
+    assert str(caught.value).startswith("https://")
+    assert "train-labels-idx1-ubyte.gz: <urlopen error" in str(caught.value)
+    assert "refused" in str(caught.value)

@@ -38,9 +38,7 @@ def test_what_was_written_is_read(path, to_idx, array, packed):
 
 
 @settings(max_examples=300)
-@given(
-    content=st.binary(max_size=200), start=st.sampled_from([b"", b"\0\0\x08", b"\0\0\x08\3", b"\x1f\x8b\x08"])
-)
+@given(content=st.binary(max_size=200), start=st.sampled_from([b"", b"\0\0\x08", b"\0\0\x08\3", b"\x1f\x8b\x08"]))
 def test_random_bytes_are_refused(path, content, start):
     path.write_bytes(start + content)
     with pytest.raises(DataError, match="some-file"):

@@ -98,9 +98,7 @@ def test_another_data_set_is_not_taken_for_this_one(toy):
         load("fashion-mnist", "test", root=base)
 
 
-@pytest.mark.parametrize(
-    "holds", ["nothing", "another data set", "another data set directly", "no such folder"]
-)
+@pytest.mark.parametrize("holds", ["nothing", "another data set", "another data set directly", "no such folder"])
 def test_without_the_data_set_the_variable_is_passed_over(toy, monkeypatch, holds):
     base = toy.folder / "data"
     if holds != "no such folder":
@@ -166,9 +164,7 @@ def test_each_source_is_asked_in_turn(toy, monkeypatch, served):
 def test_files_are_hashed_once(toy, monkeypatch):
     toy.write("mnist", toy.cache / "mnist")
     read, count = sources.cache.idx.read, []
-    monkeypatch.setattr(
-        sources.cache.idx, "read", lambda path, **sizes: count.append(path) or read(path, **sizes)
-    )
+    monkeypatch.setattr(sources.cache.idx, "read", lambda path, **sizes: count.append(path) or read(path, **sizes))
     load("mnist", "train")
     assert len(count) == len(set(count)) == 2
 
@@ -252,17 +248,13 @@ def test_a_read_only_cache_with_a_damaged_file_is_an_error(toy, read_only):
     folder = toy.write("mnist", toy.cache / "mnist")
     _damage(folder / TRAIN_IMAGES)
     read_only()
-    with pytest.raises(
-        DataError, match=r"(?s)left in its place: .*cannot be written.*Set\s+COURSEWORK_CACHE"
-    ):
+    with pytest.raises(DataError, match=r"(?s)left in its place: .*cannot be written.*Set\s+COURSEWORK_CACHE"):
         load("mnist", "train")
 
 
 def test_a_read_only_cache_cannot_take_a_download(toy, served, read_only):
     read_only()
-    with pytest.raises(
-        DataError, match=r"(?s)cannot be written to \(Permission\s+denied\).*COURSEWORK_CACHE"
-    ):
+    with pytest.raises(DataError, match=r"(?s)cannot be written to \(Permission\s+denied\).*COURSEWORK_CACHE"):
         load("mnist", "train")
     assert not served[1]()
 
@@ -368,9 +360,7 @@ def test_two_processes_download_once(toy, served):
     )
     script.write_text(toy.script(body), encoding="utf-8")
     both = [
-        subprocess.Popen(
-            [sys.executable, script, *names], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([sys.executable, script, *names], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for names in (("one", "two"), ("two", "one"))
     ]
     for process in both:
@@ -445,9 +435,7 @@ def test_accents_and_spaces_under_the_c_locale(toy):
     script.write_text(toy.script(body), encoding="utf-8")
     environment = {**os.environ, "COURSEWORK_DATA": str(base)}
     environment |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == str(toy.labels("mnist", "train"))
     assert "DataError: The test split of 'fashion-mnist' was not found" in done.stderr
 

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from scipy.spatial import KDTree
 
-from coursework.metrics.latent import gaussian_log_density, nearest_distances
+from coursework.metrics.latent import fitted_normal, nearest_distances
 
 
 def test_nearest_distances_against_a_tree():
@@ -29,4 +29,10 @@ def test_log_density_recovers_the_law_of_many_codes():
     codes = torch.randn(20_000, 3) * scales
     points = torch.randn(10, 3)
     expected = stats.norm.logpdf(points.numpy(), scale=scales.numpy()).sum(1)
-    assert gaussian_log_density(points, codes) == pytest.approx(expected, abs=0.15)
+    assert fitted_normal(codes).log_prob(points.double()).numpy() == pytest.approx(expected, abs=0.15)
+
+
+def test_fewer_codes_than_dimensions_still_have_a_density():
+    law = fitted_normal(torch.randn(5, 20))
+    assert torch.isfinite(law.log_prob(torch.zeros(20).double()))
+    assert torch.linalg.eigvalsh(law.covariance_matrix).min() > 0

@@ -30,9 +30,7 @@ def test_course_score_in_terms_of_mse(pair):
     x, _ = pair
     shifted = x.float() + 12.0  # every pixel off by the same amount
     assert r.course_score(x, shifted) == pytest.approx(1.15724 * math.sqrt(r.mse(x, shifted)), rel=1e-4)
-    assert r.psnr(x, shifted) == pytest.approx(
-        -20 * math.log10(r.course_score(x, shifted) / 1.15724), abs=1e-3
-    )
+    assert r.psnr(x, shifted) == pytest.approx(-20 * math.log10(r.course_score(x, shifted) / 1.15724), abs=1e-3)
 
 
 def test_score_depends_on_the_batch_size(pair):

@@ -30,9 +30,7 @@ def train_both(mode, num_steps, lr, schedule=lambda step: 1.0, rows=300, batch=1
 
 
 @pytest.mark.parametrize("lr", [1e-3, 1e-2, 3e-2])
-@pytest.mark.parametrize(
-    "schedule", [lambda step: 1.0, lambda step: 1 - step / 400], ids=["constant", "decaying"]
-)
+@pytest.mark.parametrize("schedule", [lambda step: 1.0, lambda step: 1 - step / 400], ids=["constant", "decaying"])
 def test_dense_mode_follows_adam_on_the_whole_table(lr, schedule):
     start, dense, table = train_both("dense", 400, lr, schedule)
     assert (dense - start).abs().mean() > 20 * 2e-4  # both moved far more than the tolerance

@@ -1,0 +1,21 @@
+"""What `pytest --nbval` runs the notebooks of record with: the same bytes everywhere, and the wet pages fast."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROFILE = "COURSEWORK_PROFILE"
+WET = Path(__file__).parent / "wet"
+
+os.environ |= {"COURSEWORK_PROGRESS": "0", "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"}
+os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """A notebook's kernel starts with its first cell: a wet one in profile fast, any other as it was recorded."""
+    os.environ.pop(PROFILE, None)
+    if WET in item.path.parents:
+        os.environ[PROFILE] = "fast"
