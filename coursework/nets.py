@@ -74,6 +74,7 @@ class SkipDecoder(nn.Module):
         center = rows.mean(0)
         if self.mlp is not None:
             last = self.mlp[-1]
+            assert isinstance(last, nn.Linear)
             last.weight.mul_(0.1)
             last.bias.zero_()
             if self.linear is None:
@@ -101,12 +102,13 @@ class SkipDecoder(nn.Module):
 
     def forward(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch height width"]:
         """Images of the latents, on 0…1 but for the leak."""
-        flat = sum(part(z) for part in (self.linear, self.mlp) if part is not None)
+        flat = torch.zeros(()) if self.linear is None else self.linear(z)
+        flat = flat if self.mlp is None else flat + self.mlp(z)
         return squash(flat, self.leak).unflatten(1, self.image_shape)
 
 
 def squash(x: Float[Tensor, "*shape"], leak: float) -> Float[Tensor, "*shape"]:
-    """x inside 0…1; outside, the nearer end plus `leak` times the distance beyond it.
+    """Itself inside 0…1; outside, the nearer end plus `leak` times the distance beyond it.
 
     >>> squash(torch.tensor([-1.0, 0.25, 3.0]), 0.5).tolist()
     [-0.5, 0.25, 2.0]

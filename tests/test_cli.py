@@ -78,7 +78,16 @@ def test_help_and_version(capsys):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("32", 32), ("-1", -1), ("0", 0), ("1e-3", 1e-3), ("0.5", 0.5), ("true", True), ("None", None), ("normal", "normal")],
+    [
+        ("32", 32),
+        ("-1", -1),
+        ("0", 0),
+        ("1e-3", 1e-3),
+        ("0.5", 0.5),
+        ("true", True),
+        ("None", None),
+        ("normal", "normal"),
+    ],
 )
 def test_values_are_read_as_they_look(text, value):
     parsed = parse_value("name", text)

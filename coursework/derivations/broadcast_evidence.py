@@ -115,7 +115,7 @@ def target_table(case: Example) -> pd.DataFrame:
                 "squares": f"{shape.numel():,}",
                 "pulled towards": ", ".join(f"{value:.3f}" for value in lowest),
                 "∂L/∂b": f"{ours[1]:.2f}",
-                "off autograd": f"{gap:.1g}",
+                "gap to autograd": f"{gap:.1g}",
             }
         )
     return pd.DataFrame(rows)

@@ -64,18 +64,18 @@ def _steps(
 
 def _shared(parameter: sp.Expr) -> Iterator[Step]:
     yield from _steps(
-        target[i, j], (), parameter, "differences of shape (B, 1, m, n): every output meets the one target"
+        target[i, j], (), parameter, "differences of shape $(B, 1, m, n)$: every output meets the one target"
     )
 
 
 def _paired(parameter: sp.Expr) -> Iterator[Step]:
     yield from _steps(
-        targets[c, i, j], (), parameter, "differences of shape (B, 1, m, n): every output meets its own target"
+        targets[c, i, j], (), parameter, "differences of shape $(B, 1, m, n)$: every output meets its own target"
     )
 
 
 def _crossed(parameter: sp.Expr) -> Iterator[Step]:
-    reason = "differences of shape (B, B, m, n): every output meets every target of the batch"
+    reason = "differences of shape $(B, B, m, n)$: every output meets every target of the batch"
     yield from _steps(targets[d, i, j], ((d, batch),), parameter, reason)
 
 
@@ -164,7 +164,7 @@ def crossed_weight() -> Iterator[Step]:
     "conv-gradient-crossed-bias",
     title="Batch, targets without channel axis: bias",
     of=BIAS,
-    uses=("conv-gradient-bias",),
+    uses=("conv-gradient-paired-bias",),
     implements=broadcast_gradients,
     oracles=ORACLES,
     calling=_calling(1),
@@ -173,3 +173,7 @@ def crossed_weight() -> Iterator[Step]:
 def crossed_bias() -> Iterator[Step]:
     """Output (B, 1, 1, 1) against targets (B, m, n), which broadcasting aligns from the right."""
     yield from _crossed(bias)
+    paired = tuple(_paired(bias))
+    yield Step(
+        batch * paired[-1].expression, because="$B$ times the gradient for paired targets: no sign of the mistake"
+    )

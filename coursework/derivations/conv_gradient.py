@@ -86,7 +86,7 @@ def conv_loss() -> Iterator[Step]:
     """Completing the square; the output is a free number here."""
     s, size = OUTPUT, rows * columns
     mean = Named(r"\bar{y}", pixels(target[i, j]) / size)
-    yield Step(pixels((s - target[i, j]) ** 2), because="every target pixel is compared with the one output s")
+    yield Step(pixels((s - target[i, j]) ** 2), because="every target pixel is compared with the one output $s$")
     yield Step(
         size * s**2 - 2 * s * pixels(target[i, j]) + pixels(target[i, j] ** 2),
         because="the square expanded; the output is the same in every term",
@@ -123,10 +123,10 @@ def conv_gradient() -> Iterator[Step]:
         pixels(2 * (s - target[i, j]) * image[p, q]),
         because="the output is linear in the weight: only its own pixel is left",
     )
-    yield Step(2 * pixels(s - target[i, j]) * image[p, q], because="the pixel does not depend on i and j")
+    yield Step(2 * pixels(s - target[i, j]) * image[p, q], because="the pixel $x_{pq}$ does not depend on $i$ and $j$")
     yield Step(
         2 * (rows * columns * s - pixels(target[i, j])) * image[p, q],
-        because="nor does the output: it is counted once per target pixel",
+        because="nor does the output $s$: it is counted once per target pixel",
     )
 
 

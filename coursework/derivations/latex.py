@@ -1,5 +1,7 @@
 """Formulas as LaTeX that fits the page: terms in reading order, long lines broken where a reader would break them."""
 
+import re
+
 import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
@@ -9,6 +11,8 @@ from coursework.derivations.width import BINARY, tokens, width
 
 TEXT_WIDTH = 455.0
 """Points: 160 mm, the text width of the PDFs."""
+
+_ROOTS = re.compile(r"\\sqrt\{(\d+)\} \\sqrt\{\\pi\}")
 
 
 class _Printer(LatexPrinter):
@@ -36,10 +40,9 @@ class _Printer(LatexPrinter):
         for factor in expr.as_ordered_factors():
             content, rest = factor.primitive() if factor.is_Add else (sp.Integer(1), factor)
             factors += [content, rest] if content.is_Integer and content != 1 else [factor]
-        number = sp.Mul(*(factor for factor in factors if factor.is_number))
+        numbers = _roots_below([factor for factor in factors if factor.is_number])
         others = sorted((factor for factor in factors if not factor.is_number), key=_reading_place)
-        ordered = others if number == 1 else [number, *others]
-        return super()._print_Mul(sp.Mul(*ordered, evaluate=False))
+        return super()._print_Mul(sp.Mul(*numbers, *others, evaluate=False))
 
     def _print_Derivative(self, expr: sp.Derivative) -> str:
         if isinstance(expr.expr, sp.Symbol | Named) and len(expr.variables) == 1:
@@ -66,6 +69,18 @@ class _Printer(LatexPrinter):
         return rf"{name}\left({self._print(argument)}\right)"
 
 
+def _roots_below(numbers: list[sp.Expr]) -> list[sp.Expr]:
+    """The numbers of a product, with √n / 2n written as 1 / 2√n: a Gaussian's constant in its usual form."""
+    rational, rest = sp.Mul(*numbers).as_coeff_Mul()
+    roots = [factor.base for factor in sp.Mul.make_args(rest) if factor.is_Pow and factor.exp == sp.Rational(1, 2)]
+    for root in roots:
+        if root.is_Integer and rational.q % root == 0:
+            below = sp.Pow(root, -sp.Rational(1, 2), evaluate=False)
+            rational, rest = rational * root, sp.Mul(rest / sp.sqrt(root), below, evaluate=False)
+            break
+    return [*([rational] if rational != 1 else []), *([rest] if rest != 1 else [])]
+
+
 def _reading_place(factor: sp.Expr) -> int:
     base = factor.as_base_exp()[0]
     if isinstance(base, sp.Sum | sp.Integral | sp.Derivative):
@@ -80,26 +95,26 @@ def latex(expression: sp.Basic) -> str:
     >>> latex(2 * (x - mu) * x)
     '2 x \\left(x - \\mu\\right)'
     """
-    return _Printer().doprint(expression)
+    return _ROOTS.sub(r"\\sqrt{\1 \\pi}", _Printer().doprint(expression))
 
 
-def aligned(head: str, sign: str, expression: sp.Basic, max_width: float = TEXT_WIDTH) -> str:
-    r"""A display formula `head sign expression`, in lines at most `max_width` points wide, aligned at the sign.
+def aligned(*rows: tuple[str, str, sp.Basic], max_width: float = TEXT_WIDTH) -> str:
+    r"""A display of formulas `head sign expression`, in lines at most `max_width` points wide, aligned at the signs.
 
     Args:
-        head: LaTeX before the sign, may be empty.
-        sign: a relation such as `=`, may be empty.
-        expression: what follows.
+        rows: LaTeX before the sign; the sign, a relation such as `=`; and what follows. The first two may be empty.
         max_width: in points, at 11 point type.
 
     Raises:
         DerivationError: a line has no place where it could be broken. Give a part of it a name, with `Named`.
     """
-    indent = width(r"\quad")
-    room = max_width - width(f"{head} {sign}") - indent
-    first, *others = broken(latex(expression), room)
-    rows = [f"{head} &{sign} {first}".strip(), *(rf"&\quad {line}" for line in others)]
-    body = " \\\\\n".join(rows)
+    indent = r"\quad"
+    room = max_width - max(width(f"{head} {sign}") for head, sign, _ in rows) - width(indent)
+    lines = []
+    for head, sign, expression in rows:
+        first, *others = broken(latex(expression), room)
+        lines += [f"{head} &{sign} {first}".strip(), *(f"&{indent} {line}" for line in others)]
+    body = " \\\\\n".join(lines)
     return f"$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$"
 
 

@@ -1,7 +1,5 @@
 """Abbreviations inside formulas: a name on the page that is, for every check, exactly what it stands for."""
 
-from typing import Self
-
 import sympy as sp
 from sympy.core.symbol import Str
 from sympy.printing.latex import LatexPrinter
@@ -17,7 +15,7 @@ class Named(sp.Expr):
 
     is_commutative = True
 
-    def __new__(cls, name: str | Str, definition: sp.Expr, *shown: sp.Expr) -> Self:
+    def __new__(cls, name: str | Str, definition: sp.Expr, *shown: sp.Expr) -> "Named":
         """The abbreviation; `name` is LaTeX."""
         label = name if isinstance(name, Str) else Str(name)
         return super().__new__(cls, label, sp.sympify(definition), *map(sp.sympify, shown))

@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from coursework.errors import CourseworkError
 
@@ -11,6 +11,7 @@ class DerivationError(CourseworkError):
     """A derivation, a slip or one of their steps is ill-formed or does not hold."""
 
 
+@runtime_checkable
 class Registered(Protocol):
     """An entry that knows the function it was made from."""
 

@@ -31,10 +31,10 @@ def render(derivation: Derivation, report: Report | None = None) -> str:
     report = report or derivation.check()
     steps = derivation.steps
     blocks = [*_where(derivation), f"**Start:** {steps[0].reason}."]
-    blocks.append(aligned(derivation.of, "=" if derivation.of else "", steps[0].expression))
+    blocks.append(aligned((derivation.of, "=" if derivation.of else "", steps[0].expression)))
     for step, checked in zip(steps[1:], report.steps, strict=True):
         blocks.append(f"**Step {checked.number}:** {step.reason}. — *{mark(checked.verdict)}*")
-        blocks.append(aligned("", _SIGNS[step.relation], step.expression))
+        blocks.append(aligned(("", _SIGNS[step.relation], step.expression)))
     if report.agreements:
         blocks.append(_agreements(report.agreements))
     return "\n\n".join(blocks) + "\n"
@@ -94,7 +94,7 @@ def slip_table(reports: Mapping[str, SlipReport]) -> str:
     rows = []
     for key, report in reports.items():
         witness = report.wrong.witness
-        values = [number(side, 6) for side in (witness.left, witness.right)] if witness else ["–", "–"]
+        values = [_plain(side) for side in (witness.left, witness.right)] if witness else ["–", "–"]
         rows.append((SLIPS[key].title, str(report.wrong.status), *values, str(report.right.status)))
     return _table(head, rows)
 
@@ -108,12 +108,15 @@ def render_slip(slip: Slip, report: SlipReport | None = None) -> str:
         f"**{slip.title}.** {slip.says} Met in {slip.source}.{shown}",
         *_spelt_out([claim.quantity, claim.wrong, claim.right]),
     ]
-    blocks.append("The quantity:\n\n" + aligned("", "", claim.quantity))
-    blocks.append(f"As printed (*{report.wrong.status}*):\n\n" + aligned("", "=", claim.wrong))
-    blocks.append(f"Right (*{report.right.status}*):\n\n" + aligned("", "=", claim.right))
+    rows = (
+        (r"\text{quantity}", ":", claim.quantity),
+        (rf"\text{{as printed, {report.wrong.status}}}", ":", claim.wrong),
+        (rf"\text{{corrected, {report.right.status}}}", ":", claim.right),
+    )
+    blocks.append(aligned(*((head, r"\colon\quad", formula) for head, _, formula in rows)))
     witness = report.wrong.witness
     if witness:
-        values = f"the quantity is {number(witness.left, 6)}; the printed form gives {number(witness.right, 6)}."
+        values = f"the quantity is {_plain(witness.left)}; the printed form gives {_plain(witness.right)}."
         point = ", ".join(f"{name} = {value}" for name, value in witness.point)
         blocks.append(f"At `{point}` {values}" if point else f"In numbers, {values}")
     return "\n\n".join(blocks) + "\n"
@@ -133,7 +136,7 @@ def _where(derivation: Derivation) -> list[str]:
     """What the abbreviations stand for and what is assumed throughout."""
     blocks = _spelt_out([step.expression for step in derivation.steps])
     if derivation.facts:
-        facts = ", ".join(f"${latex(fact)}$" for fact in derivation.facts)
+        facts = ", ".join(f"${_between(fact)}$" for fact in derivation.facts)
         blocks.append(f"Throughout, {facts}.")
     return blocks
 
@@ -144,7 +147,19 @@ def _spelt_out(expressions: Iterable[sp.Basic]) -> list[str]:
         named |= {name.name: name for name in abbreviations(expression)}
     if not named:
         return []
-    return ["Here\n\n" + "\n\n".join(aligned(latex(name), "=", name.definition) for name in named.values())]
+    return ["Here\n\n" + aligned(*((latex(name), "=", name.definition) for name in named.values()))]
+
+
+def _between(fact: sp.Basic) -> str:
+    """LaTeX of a relation, with the lower end where it bounds a symbol that is not negative."""
+    if isinstance(fact, sp.Le) and fact.lhs.is_Symbol and fact.lhs.is_nonnegative:
+        return rf"0 \leq {latex(fact)}"
+    return latex(fact)
+
+
+def _plain(value: sp.Expr) -> str:
+    """A number to six digits, with a minus sign that is one."""
+    return number(value, 6).replace("-", "−")
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

@@ -30,7 +30,9 @@ def differentiate(expression: sp.Expr) -> sp.Expr:
     )
 
 
-def _spread(expression: sp.Expr, entry: Callable[[sp.Indexed], sp.Expr], seen: dict[sp.Basic, sp.Expr]) -> sp.Expr:
+def _spread(
+    expression: sp.Basic, entry: Callable[[sp.Indexed], sp.Expr], seen: dict[sp.Basic, sp.Basic]
+) -> sp.Basic:
     if expression in seen:
         return seen[expression]
     if isinstance(expression, sp.Indexed):
@@ -51,7 +53,7 @@ def _added_up(total: sp.Sum, entry: Callable[[sp.Indexed], sp.Expr]) -> sp.Expr:
         return total
     indices = [limit[0] for limit in total.limits]
     ranges = [range(int(low), int(high) + 1) for _, low, high in total.limits]
-    seen: dict[sp.Basic, sp.Expr] = {}
+    seen: dict[sp.Basic, sp.Basic] = {}
     terms = (
         _spread(total.function.xreplace(dict(zip(indices, map(sp.Integer, place), strict=True))), entry, seen)
         for place in itertools.product(*ranges)

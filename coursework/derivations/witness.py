@@ -46,14 +46,14 @@ class Witness:
 
 
 def number(value: sp.Expr, digits: int = 10) -> str:
-    """A number as short text: exact if it is a short fraction, else rounded to `digits` significant ones.
+    """A number as short text: exact if it is a short decimal or fraction, else rounded to `digits` significant ones.
 
-    >>> number(sp.Rational(99, 2)), number(sp.log(2), 4)
-    ('99/2', '0.6931')
+    >>> number(sp.Rational(99, 2)), number(sp.Rational(1, 3)), number(sp.log(2), 4)
+    ('49.5', '1/3', '0.6931')
     """
-    exact = str(value)
-    if value.is_Rational and len(exact) <= digits:
-        return exact
+    if value.is_Rational and len(str(value)) <= digits:
+        exact = sp.Rational(repr(float(value))) == value
+        return f"{float(value):.{digits}g}" if exact else str(value)
     return mpmath.nstr(mpmath.mpmathify(sp.N(value, digits + 5)), digits).removesuffix(".0")
 
 

@@ -52,7 +52,7 @@ class Config:
         batch_size: rows a step.
         rate: largest step size of the decoder.
         latent_rate: largest step size of the latents.
-        warm_fraction: part of the training over which the decoder's rate rises; the latents find their places meanwhile.
+        warm_fraction: part of the training over which the decoder's rate rises while the latents find their places.
         table_mode: `dense`, Adam on the whole table at the cost of a batch, or `rows`, an Adam per row.
         init_scale: spread of the latents' random start.
         test_steps: Adam steps of the test-time fit.
@@ -70,30 +70,23 @@ class Config:
     linear: bool = True
     start: Literal["pca", "random"] = "pca"
     latent_start: Literal["pca", "random"] = "random"
-    leak: Annotated[float, Interval(ge=0, le=1)] = 0.01
-    copies: Annotated[int, Interval(ge=0, le=1000)] = 15
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 60
+    leak: Annotated[float, Interval(ge=0, le=1)] = 0.005
+    copies: Annotated[int, Interval(ge=0, le=1000)] = 31
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 45
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
     latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.3
     warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.2
     table_mode: Literal["dense", "rows"] = "rows"
     init_scale: Annotated[float, Interval(ge=0, le=100)] = 0.01
-    test_steps: Annotated[int, Interval(ge=1, le=100_000)] = 400
-    test_rate: Annotated[float, Interval(gt=0, le=10)] = 0.1
+    test_steps: Annotated[int, Interval(ge=1, le=100_000)] = 250
+    test_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {
-            "num_train": 200,
-            "num_test": 200,
-            "copies": 1,
-            "epochs": 20,
-            "test_steps": 100,
-            "widths": (256,),
-        },
-        "cpu": {"epochs": 20, "test_steps": 200},
+        "fast": {"num_train": 200, "num_test": 200, "copies": 1, "epochs": 20, "test_steps": 60, "widths": (256,)},
+        "cpu": {"copies": 15, "epochs": 12, "test_steps": 150},
         "full": {},
     }
 

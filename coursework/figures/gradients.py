@@ -25,7 +25,7 @@ def gradient_and_loss(
         best: the output with the lowest loss, marked too.
     """
     with style():
-        figure, axes = plt.subplots(1, 4, figsize=(PAGE_WIDTH, 1.9), width_ratios=(1, 1, 1, 1.3))
+        figure, axes = plt.subplots(1, 4, figsize=(PAGE_WIDTH, 2.1), width_ratios=(1, 1, 1, 1.3))
         limit = float(np.abs(gradient).max())
         panels: list[tuple[str, ArrayLike, dict[str, Any]]] = [
             ("image x", x, {"vmin": 0}),
@@ -36,7 +36,7 @@ def gradient_and_loss(
             shown = axis.imshow(np.asarray(picture), **scale)
             axis.set(title=title, xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-            figure.colorbar(shown, ax=axis, location="bottom", aspect=14)
+            figure.colorbar(shown, ax=axis, location="bottom", aspect=14, pad=0.03)
         axes[3].plot(outputs, losses, color=COLOURS[5])
         heights = np.interp([here, best], np.asarray(outputs), np.asarray(losses))
         axes[3].plot([here], heights[:1], "o", color=COLOURS[1], label="layer")

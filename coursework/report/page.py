@@ -45,12 +45,13 @@ class Page:
         return variation(self.config, **changes)
 
     def short(self, **changes: Any) -> Any:
-        """The page's config at a quarter of its epochs, for comparisons of many settings.
+        """The page's config at a quarter of its epochs and held-out images, for comparisons of many settings.
 
         Raises:
             ConfigError: as `vary`.
         """
-        return self.vary(epochs=max(1, self.config.epochs // 4), **changes)
+        quarter = {name: max(1, getattr(self.config, name) // 4) for name in ("epochs", "num_test")}
+        return self.vary(**quarter | changes)
 
     def provenance(self) -> Markdown:
         """A line for the page: profile, seeds, device, torch's version, and a hash of the sources behind it."""

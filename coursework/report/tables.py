@@ -12,7 +12,6 @@ from IPython.display import Markdown
 
 from coursework.runs import Run
 
-
 _SCORES = {
     "score": ("course score", ".4f"),
     "mse": ("MSE", ".5f"),
@@ -40,7 +39,11 @@ def score_table(
         baselines: label → split → scores, of models without randomness.
         models: label → runs that differ in their seed; cells are means and, from two runs on, ± the spread.
     """
-    rows = [(label, split, {k: [v] for k, v in scores.items()}) for label, by in baselines.items() for split, scores in by.items()]
+    rows = [
+        (label, split, {k: [v] for k, v in scores.items()})
+        for label, by in baselines.items()
+        for split, scores in by.items()
+    ]
     for label, runs in models.items():
         for split in ("train", "test"):
             rows.append((label, split, {name: [r.metrics[f"{split}_{name}"] for r in runs] for name in _SCORES}))

@@ -22,7 +22,9 @@ def test_every_profile_of_every_experiment_is_valid_and_frozen(name, profile):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-@pytest.mark.parametrize("value", [True, "32", "true", None, math.nan, math.inf, -math.inf, -1, 10**9, 1.5, [1], "\u2028"])
+@pytest.mark.parametrize(
+    "value", [True, "32", "true", None, math.nan, math.inf, -math.inf, -1, 10**9, 1.5, [1], "\u2028"]
+)
 def test_no_number_field_takes_what_is_not_its_kind(name, value):
     cls = experiment_module(name).Config
     for field in dataclasses.fields(cls):

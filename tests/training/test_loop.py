@@ -29,7 +29,9 @@ def test_one_player_is_plain_gradient_descent():
 def test_schedule_scales_every_rate_from_its_base():
     net = nn.Linear(1, 1)
     optimizers = [torch.optim.SGD([net.weight], lr=0.5), torch.optim.SGD([net.bias], lr=0.02)]
-    player = Player(lambda batch: (net.weight.sum() + net.bias.sum(), {}), optimizers, schedules=[lambda s: 1 / (1 + s)] * 2)
+    player = Player(
+        lambda batch: (net.weight.sum() + net.bias.sum(), {}), optimizers, schedules=[lambda s: 1 / (1 + s)] * 2
+    )
     fit({"net": player}, lambda step: None, 4)
     assert [o.param_groups[0]["lr"] for o in optimizers] == pytest.approx([0.5 / 4, 0.02 / 4])
 
