@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 
 from coursework.derivations.equality import Status, Verdict, compare, try_relation
-from coursework.derivations.registry import DerivationError, dotted, register, resolve
+from coursework.derivations.registry import DerivationError, dotted, formula, register, resolve
 from coursework.derivations.triangle import Agreement, Instances, close_triangle
 
 RELATIONS = ("=", "<=", ">=")
@@ -19,19 +19,20 @@ class Step:
     """One line: an expression, and why the line before it equals this one.
 
     Attributes:
-        expression: a sympy scalar or matrix.
+        expression: a sympy scalar or matrix, without floating-point numbers.
         because: the reason, for the reader; the check does not rely on it.
         argued: instead of `because`, an argument in words for a step that algebra does not make (Jensen's
             inequality, an exchange of limits). It is tried at random points, and shown on the page as argued.
         relation: how the line before stands to this one: "=", or for an argued step "<=" or ">=".
     """
 
-    expression: sp.Basic
+    expression: Any
     because: str = ""
     argued: str | None = None
     relation: str = "="
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "expression", formula(self.expression))
         if bool(self.because.strip()) == bool((self.argued or "").strip()):
             raise DerivationError(f"step {self.expression}: give one reason, because= or argued=.")
         if self.relation not in RELATIONS:
@@ -136,7 +137,7 @@ class Derivation:
     of: str = ""
     facts: tuple[sp.Basic, ...] = ()
     uses: tuple[str, ...] = ()
-    implements: Callable[..., Any] | str | None = None
+    implements: Any = None
     arguments: tuple[sp.Basic, ...] = ()
     free_indices: tuple[sp.Symbol, ...] = ()
     oracles: dict[str, Callable[..., Any]] = dataclasses.field(default_factory=dict)

@@ -3,12 +3,13 @@
 import dataclasses
 import enum
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import sympy as sp
 
 from coursework.derivations.integrals import centred
-from coursework.derivations.naming import unfold
-from coursework.derivations.registry import DerivationError
+from coursework.derivations.naming import check_bound_variables, unfold
+from coursework.derivations.registry import DerivationError, formula
 from coursework.derivations.spread import differentiate
 from coursework.derivations.sums import canonical_sums
 from coursework.derivations.witness import Witness, probe
@@ -44,10 +45,11 @@ class Verdict:
             return f"{self.status}: {self.witness}"
         if self.status is Status.PROVED:
             return f"{self.status} ({self.method})"
-        return f"{self.status}: {self.method}, no counterexample at {self.points} random points"
+        places = f"{self.points} random point{'s' * (self.points != 1)}"
+        return f"{self.status}: {self.method}, no counterexample at {places}"
 
 
-def compare(left: sp.Basic, right: sp.Basic, *, facts: Sequence[sp.Basic] = (), seed: str = "") -> Verdict:
+def compare(left: Any, right: Any, *, facts: Sequence[sp.Basic] = (), seed: str = "") -> Verdict:
     """Whether two scalars, or two matrices entry by entry, are equal.
 
     PROVED when symbolic evaluation and simplification take the difference to zero *and* no random point speaks
@@ -61,7 +63,8 @@ def compare(left: sp.Basic, right: sp.Basic, *, facts: Sequence[sp.Basic] = (), 
         seed: fixes the random points.
 
     Raises:
-        DerivationError: the shapes differ.
+        DerivationError: the shapes differ, a side is no exact formula, or a bound variable's assumptions do not fit
+            its range.
 
     >>> x = sp.Symbol("x", real=True)
     >>> compare(sp.sin(x) ** 2 + sp.cos(x) ** 2, sp.Integer(1)).status
@@ -80,6 +83,7 @@ def compare(left: sp.Basic, right: sp.Basic, *, facts: Sequence[sp.Basic] = (), 
 
 
 def _compare(left: sp.Expr, right: sp.Expr, facts: Sequence[sp.Basic], seed: str) -> Verdict:
+    check_bound_variables(left, right)
     witness, points = probe(left, right, facts, "=", seed, CROSS_CHECKS)
     method = None if witness else prove(left, right, facts)
     if method is None and witness is None:
@@ -89,25 +93,26 @@ def _compare(left: sp.Expr, right: sp.Expr, facts: Sequence[sp.Basic], seed: str
     return Verdict(Status.PROVED if method else Status.UNDECIDED, method or "no proof found", points)
 
 
-def try_relation(
-    left: sp.Basic, right: sp.Basic, relation: str, *, facts: Sequence[sp.Basic] = (), seed: str = ""
-) -> Verdict:
+def try_relation(left: Any, right: Any, relation: str, *, facts: Sequence[sp.Basic] = (), seed: str = "") -> Verdict:
     """Whether an argued relation survives random points: ARGUED when none speaks against it, else REFUTED."""
     points = []
     for place, (one, other) in enumerate(entries(left, right)):
-        witness, count = probe(unfold(one), unfold(other), facts, relation, f"{seed}/{place}", POINTS)
+        one, other = unfold(one), unfold(other)
+        check_bound_variables(one, other)
+        witness, count = probe(one, other, facts, relation, f"{seed}/{place}", POINTS)
         if witness:
             return Verdict(Status.REFUTED, "a point where the relation fails", count, witness)
         points.append(count)
     return Verdict(Status.ARGUED, "an argument in words", min(points))
 
 
-def entries(left: sp.Basic, right: sp.Basic) -> list[tuple[sp.Expr, sp.Expr]]:
+def entries(left: Any, right: Any) -> list[tuple[sp.Expr, sp.Expr]]:
     """Pairs of scalars to compare: one for scalars, all entries for matrices.
 
     Raises:
-        DerivationError: the shapes differ.
+        DerivationError: the shapes differ, or one side is no exact formula.
     """
+    left, right = formula(left), formula(right)
     shapes = [getattr(side, "shape", ()) if isinstance(side, sp.MatrixBase) else () for side in (left, right)]
     if shapes[0] != shapes[1]:
         raise DerivationError(f"shape {shapes[0]} on the left, {shapes[1]} on the right: nothing to compare.")
@@ -134,10 +139,8 @@ def prove(left: sp.Expr, right: sp.Expr, facts: Sequence[sp.Basic] = ()) -> str 
 
 
 def _same_range(left: sp.Expr, right: sp.Expr) -> bool:
-    """Whether both are integrals over one range whose variable is just any real number."""
-    if not (isinstance(left, sp.Integral) and isinstance(right, sp.Integral) and left.limits == right.limits):
-        return False
-    return all(limit[0].is_real and limit[0].is_zero is None and limit[0].is_integer is None for limit in left.limits)
+    """Whether both are integrals over one range."""
+    return isinstance(left, sp.Integral) and isinstance(right, sp.Integral) and left.limits == right.limits
 
 
 _SIMPLIFIERS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (

@@ -21,7 +21,7 @@ class _Printer(LatexPrinter):
     def __init__(self) -> None:
         super().__init__({"order": "none", "long_frac_ratio": 2})
 
-    def _print_Add(self, expr: sp.Add, order: str | None = None) -> str:
+    def _print_Add(self, expr: sp.Expr, order: str | None = None) -> str:
         content, rest = expr.primitive()
         if content.is_Integer and content != 1:
             return self._print_Mul(sp.Mul(content, rest, evaluate=False))
@@ -35,7 +35,7 @@ class _Printer(LatexPrinter):
             text += f" - {body}" if minus else f" + {body}"
         return text
 
-    def _print_Mul(self, expr: sp.Mul) -> str:
+    def _print_Mul(self, expr: sp.Expr) -> str:
         factors = []
         for factor in expr.as_ordered_factors():
             content, rest = factor.primitive() if factor.is_Add else (sp.Integer(1), factor)
@@ -76,7 +76,7 @@ def _roots_below(numbers: list[sp.Expr]) -> list[sp.Expr]:
     for root in roots:
         if root.is_Integer and rational.q % root == 0:
             below = sp.Pow(root, -sp.Rational(1, 2), evaluate=False)
-            rational, rest = rational * root, sp.Mul(rest / sp.sqrt(root), below, evaluate=False)
+            rational, rest = rational * root, sp.Mul(below, rest / sp.sqrt(root), evaluate=False)
             break
     return [*([rational] if rational != 1 else []), *([rest] if rest != 1 else [])]
 

@@ -4,6 +4,8 @@ import sympy as sp
 from sympy.core.symbol import Str
 from sympy.printing.latex import LatexPrinter
 
+from coursework.derivations.registry import DerivationError
+
 
 class Named(sp.Expr):
     """An expression printed under a short name: `Named("s", w * x + b)` prints as s.
@@ -15,10 +17,13 @@ class Named(sp.Expr):
 
     is_commutative = True
 
-    def __new__(cls, name: str | Str, definition: sp.Expr, *shown: sp.Expr) -> "Named":
+    def __new__(cls, name: str | Str, definition: sp.Expr, *shown: sp.Basic) -> "Named":
         """The abbreviation; `name` is LaTeX."""
-        label = name if isinstance(name, Str) else Str(name)
-        return super().__new__(cls, label, sp.sympify(definition), *map(sp.sympify, shown))
+        if isinstance(name, Str):  # rebuilt from its arguments, after a substitution for example
+            return super().__new__(cls, name, definition, *shown)
+        arguments = [sp.sympify(argument) for argument in shown]
+        brackets = Str("index" if all(argument.is_integer for argument in arguments) else "argument")
+        return super().__new__(cls, Str(name), sp.sympify(definition), brackets, *arguments)
 
     @property
     def name(self) -> str:
@@ -49,14 +54,11 @@ class Named(sp.Expr):
         return self.definition.is_positive
 
     def _latex(self, printer: LatexPrinter) -> str:
-        shown = self.args[2:]
-        body = ", ".join(printer.doprint(arg) for arg in shown)
-        text = self.name
-        if shown and all(arg.is_integer for arg in shown):
-            text = f"{text}_{{{body}}}"
-        elif shown:
-            text = f"{text}({body})"
-        return text
+        brackets, *shown = self.args[2:]
+        if not shown:
+            return self.name
+        body = ", ".join(printer.doprint(argument) for argument in shown)
+        return f"{self.name}_{{{body}}}" if brackets.name == "index" else f"{self.name}({body})"
 
 
 def unfold(expression: sp.Basic) -> sp.Basic:
@@ -64,6 +66,39 @@ def unfold(expression: sp.Basic) -> sp.Basic:
     while names := _names_in(expression):
         expression = expression.xreplace({name: name.definition for name in names})
     return expression
+
+
+def check_bound_variables(*expressions: sp.Expr) -> None:
+    """Nothing, if the assumptions of every variable of integration or summation hold all over its range.
+
+    Otherwise algebra under the sign would rest on something false: |t| = t for a positive t that runs over the line.
+
+    Raises:
+        DerivationError: names the variable and its range.
+    """
+    for node in {node for expression in expressions for node in expression.atoms(sp.Integral, sp.Sum)}:
+        for variable, *bounds in node.limits:
+            low, high = bounds if len(bounds) == 2 else (-sp.oo, sp.oo)
+            allowed = {
+                "real": True,
+                "integer": isinstance(node, sp.Sum),
+                "rational": isinstance(node, sp.Sum),
+                "positive": low.is_positive or (isinstance(node, sp.Integral) and low.is_nonnegative),
+                "nonnegative": low.is_nonnegative,
+                "negative": high.is_negative or (isinstance(node, sp.Integral) and high.is_nonpositive),
+                "nonpositive": high.is_nonpositive,
+                "zero": False,
+                "even": False,
+                "odd": False,
+                "prime": False,
+                "irrational": False,
+            }
+            wrong = [name for name, fits in allowed.items() if getattr(variable, f"is_{name}") and not fits]
+            if wrong:
+                raise DerivationError(
+                    f"bound variable {variable} is assumed {wrong[0]}, but runs from {low} to {high}: use a symbol "
+                    "whose assumptions hold all over its range."
+                )
 
 
 def abbreviations(expression: sp.Basic) -> list[Named]:

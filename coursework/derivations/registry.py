@@ -4,6 +4,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import sympy as sp
+
 from coursework.errors import CourseworkError
 
 
@@ -37,7 +39,7 @@ def register(registry: dict[str, Entry], key: str, entry: Entry) -> Entry:
     return entry
 
 
-def resolve(key: str, implements: Callable[..., Any] | str | None) -> Callable[..., Any] | None:
+def resolve(key: str, implements: Any) -> Callable[..., Any] | None:
     """The implementing function, imported if it is given by its dotted name.
 
     Raises:
@@ -54,6 +56,24 @@ def resolve(key: str, implements: Callable[..., Any] | str | None) -> Callable[.
             ) from None
     if found is not None and not callable(found):
         raise DerivationError(f"derivation {key!r}: implements={implements!r} is not a function.")
+    return found
+
+
+def formula(expression: Any) -> Any:
+    """The expression as an immutable sympy object.
+
+    Raises:
+        DerivationError: it is neither a scalar nor a matrix, or has a floating-point number in it, of which nothing
+            exact can be said.
+    """
+    try:
+        found = sp.sympify(expression, strict=True)
+    except sp.SympifyError:
+        found = None
+    if not isinstance(found, sp.Expr | sp.MatrixBase):
+        raise DerivationError(f"{expression!r} is neither a scalar nor a matrix: give a sympy expression.")
+    if found.has(sp.Float):
+        raise DerivationError(f"{expression} has a floating-point number in it: write it as a Rational.")
     return found
 
 

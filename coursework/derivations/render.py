@@ -70,7 +70,13 @@ def _power(bound: float) -> str:
 
 
 def _named(agreement: Agreement) -> str:
-    return f"`{agreement.name}`" if agreement.name.startswith("coursework.") else agreement.name
+    return _code(agreement.name) if agreement.name.startswith("coursework.") else agreement.name
+
+
+def _code(name: str) -> str:
+    """A dotted name as function and module, each short enough for a line to be broken between them."""
+    module, _, function = name.rpartition(".")
+    return f"`{function}` of `{module}`"
 
 
 def ledger(reports: Mapping[str, Report]) -> str:
@@ -84,7 +90,7 @@ def ledger(reports: Mapping[str, Report]) -> str:
         rows.append((entry.title, key, steps + f", {argued} argued" * bool(argued), ", ".join(entry.uses) or "–"))
         if entry.code:
             behind.setdefault(entry.code, []).append(key)
-    code = [f"- `{name}` computes the last line of {', '.join(keys)}." for name, keys in behind.items()]
+    code = [f"- {', '.join(keys)}: last line computed by {_code(name)}." for name, keys in behind.items()]
     return "\n".join([_table(head, rows), *code]) + "\n"
 
 

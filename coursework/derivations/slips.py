@@ -7,16 +7,20 @@ from typing import Any
 import sympy as sp
 
 from coursework.derivations.equality import Status, Verdict, compare
-from coursework.derivations.registry import DerivationError, dotted, register
+from coursework.derivations.registry import DerivationError, dotted, formula, register
 
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
     """A quantity as it is defined, what was printed for it, and what it is."""
 
-    quantity: sp.Basic
-    wrong: sp.Basic
-    right: sp.Basic
+    quantity: Any
+    wrong: Any
+    right: Any
+
+    def __post_init__(self) -> None:
+        for name in ("quantity", "wrong", "right"):
+            object.__setattr__(self, name, formula(getattr(self, name)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,9 +30,7 @@ def differentiate(expression: sp.Expr) -> sp.Expr:
     )
 
 
-def _spread(
-    expression: sp.Basic, entry: Callable[[sp.Indexed], sp.Expr], seen: dict[sp.Basic, sp.Basic]
-) -> sp.Basic:
+def _spread(expression: sp.Basic, entry: Callable[[sp.Indexed], sp.Expr], seen: dict[sp.Basic, sp.Basic]) -> sp.Basic:
     if expression in seen:
         return seen[expression]
     if isinstance(expression, sp.Indexed):

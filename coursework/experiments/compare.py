@@ -31,6 +31,6 @@ def ablation_table(runs: Mapping[str, Run], metric: str, form: str = ".4f") -> p
         {
             "change": list(runs),
             "validation score": [f"{value:{form}}" for value in values],
-            "difference": ["", *(f"{value - values[0]:+{form}}" for value in values[1:])],
+            "difference": ["–", *(f"{value - values[0]:+{form}}" for value in values[1:])],
         }
     )

@@ -26,7 +26,7 @@ def gradient_and_loss(
     """
     with style():
         figure, axes = plt.subplots(1, 4, figsize=(PAGE_WIDTH, 2.1), width_ratios=(1, 1, 1, 1.3))
-        limit = float(np.abs(gradient).max())
+        limit = float(np.abs(np.asarray(gradient)).max())
         panels: list[tuple[str, ArrayLike, dict[str, Any]]] = [
             ("image x", x, {"vmin": 0}),
             ("target y", y, {"vmin": 0}),

@@ -20,6 +20,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import docname_join, logging
 
+from coursework.report.latex_tables import SizeTables
+
 _log = logging.getLogger(__name__)
 
 _THEME = "howto"  # article-like: no blank pages, no chapter pages
@@ -202,6 +204,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", set_date_line)
     app.connect("config-inited", drop_cdn_scripts)
     app.connect("env-before-read-docs", set_parts)
-    for transform in (HideInPdf, CrossPartRefs, PartBibliography, PruneBibliography):
+    for transform in (HideInPdf, CrossPartRefs, PartBibliography, PruneBibliography, SizeTables):
         app.add_post_transform(transform)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

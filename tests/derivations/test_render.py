@@ -1,0 +1,194 @@
+import re
+import shutil
+import subprocess
+
+import pytest
+import sympy as sp
+
+from coursework.derivations import DERIVATIONS, SLIPS
+from coursework.derivations.core import Derivation, Step
+from coursework.derivations.latex import TEXT_WIDTH, aligned, broken, latex
+from coursework.derivations.naming import Named, abbreviations, unfold
+from coursework.derivations.registry import DerivationError
+from coursework.derivations.render import ledger, render, render_slip, render_slips, slip_table
+from coursework.derivations.width import width
+
+x, y = sp.symbols("x y", real=True)
+mu = sp.Symbol("mu", real=True)
+sigma = sp.Symbol("sigma", positive=True)
+many = sp.symbols("alpha_1:40", real=True)
+i, n = sp.symbols("i n", integer=True, nonnegative=True)
+u = sp.IndexedBase("u")
+
+MEASURED = {  # points, in TeX Gyre Pagella Math at 11 points, display style, by xelatex
+    r"\sigma^{2}": 12,
+    r"\log\left(\frac{11}{10}\right) - \frac{21}{242}": 77,
+    r"2 x_{pq} \left(s - y_{pq}\right)": 66,
+    r"\int\limits_{-\infty}^{\infty} q(x) \left(\log q(x) - \log p(x)\right)\, dx": 150,
+    r"\sum_{\substack{0 \leq i \leq m - 1\\0 \leq j \leq n - 1}} \left(s - y_{ij}\right)^{2}": 85,
+    r"\mu_{1}^{2} + \mu_{2}^{2} + \mu_{3}^{2} + \mu_{4}^{2} + \mu_{5}^{2} + \mu_{6}^{2} + \mu_{7}^{2}": 160,
+    r"\left[\begin{matrix}\alpha & \beta\\\gamma & x\end{matrix}\right]": 35,
+    r"\left|{\theta - x}\right| + \max\left(\alpha, \beta\right)": 92,
+}
+
+
+@pytest.mark.parametrize("formula", MEASURED)
+def test_widths_are_estimated_on_the_safe_side(formula):
+    assert MEASURED[formula] <= width(formula) <= 2.2 * MEASURED[formula]
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        (x - mu, r"x - \mu"),
+        (sp.log(x) - sp.log(y), r"\log x - \log y"),
+        (2 * x - 2 * y, r"2 \left(x - y\right)"),
+        (x * (2 * x - 2 * y), r"2 x \left(x - y\right)"),
+        (-x, "- x"),
+        (u[i] ** 2, "u_{i}^{2}"),
+        (u[1, 12], "u_{1, 12}"),
+        (Named("q", sp.exp(x), x) * (1 + x), r"q(x) \left(x + 1\right)"),
+        (Named("s", u[i], i) ** 2, "s_{i}^{2}"),
+        (sp.exp(-((x - mu) ** 2)) / sp.sqrt(2 * sp.pi), r"\frac{1}{\sqrt{2 \pi}} e^{- \left(x - \mu\right)^{2}}"),
+        (sp.Derivative(Named("s", x * y), x), r"\frac{\partial s}{\partial x}"),
+        (sp.Sum(2 * u[i] - 2, (i, 0, n)), r"\sum_{i=0}^{n} 2 \left(u_{i} - 1\right)"),
+    ],
+)
+def test_formulas_read_as_they_are_written_by_hand(expression, text):
+    assert latex(expression) == text
+
+
+def test_printing_does_not_change_the_value():
+    formulas = [step.expression for entry in DERIVATIONS.values() for step in entry.steps]
+    before = [sp.srepr(formula) for formula in formulas]
+    for formula in formulas:
+        latex(formula)
+    assert [sp.srepr(formula) for formula in formulas] == before
+
+
+LONG = {
+    "sum": sum(symbol**2 for symbol in many),
+    "signs": sum((-1) ** place * sp.sqrt(symbol**2 + 1) for place, symbol in enumerate(many)),
+    "bracket": sp.exp(x) * sum(symbol**2 for symbol in many),
+    "brackets in brackets": x * (1 + sp.sin(x) * sum(many)),
+    "integral": sp.Integral(sp.exp(-(x**2)) * sum(symbol * x for symbol in many), (x, -sp.oo, sp.oo)),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_long_lines_are_broken_and_every_line_fits(name):
+    text = latex(LONG[name])
+    assert width(text) > TEXT_WIDTH
+    lines = broken(text, TEXT_WIDTH)
+    assert len(lines) > 1
+    assert max(map(width, lines)) <= TEXT_WIDTH
+    for line in lines:
+        assert line.count(r"\left") == line.count(r"\right")
+        assert line.count("{") == line.count("}")
+    joined = "".join(lines).replace(r"\left.", "").replace(r"\right.", "")
+    assert re.sub(r"\s", "", joined) == re.sub(r"\s", "", text)
+
+
+def test_a_formula_without_a_place_to_break_is_refused():
+    endless = sp.Mul(*(sp.Function(f"f_{place}")(x) for place in range(60)))
+    with pytest.raises(DerivationError, match="Named"):
+        aligned(("L", "=", endless))
+
+
+def test_short_formulas_stay_on_one_line():
+    assert aligned(("L", "=", x**2)) == "$$\n\\begin{aligned}\nL &= x^{2}\n\\end{aligned}\n$$"
+
+
+def test_abbreviations_are_what_they_stand_for():
+    s = Named("s", x * y + 1)
+    q = Named("q", sp.exp(-s), x)
+    assert unfold(q * s) == sp.exp(-x * y - 1) * (x * y + 1)
+    assert unfold(sp.diff(q, x)) == -y * sp.exp(-x * y - 1)
+    assert [name.name for name in abbreviations(q + 1)] == ["q", "s"]
+    assert latex(q.subs(x, 2)) == "q(2)"
+    assert q.free_symbols == {x, y}
+
+
+def test_a_page_shows_every_step_its_reason_and_its_mark():
+    entry = DERIVATIONS["conv-gradient"]
+    text = render(entry)
+    assert text.count("— *proved*") == len(entry.steps) - 1
+    for step in entry.steps:
+        assert step.reason in text
+        assert latex(step.expression) in text
+    assert text.index(r"s &= ") < text.index("**Start:**")
+    assert r"$0 \leq p \leq m - 1$" in text
+    assert "`broadcast_gradients` of `coursework.derivations.broadcast_loss`" in text
+
+
+def test_marks_tell_the_truth():
+    def steps():
+        yield Step(sp.log((sigma + 1) / 2), because="the start")
+        yield Step(sp.log(sigma) / 2, argued="Jensen", relation=">=")
+        yield Step(sp.log(sigma) / 2 + sp.atan(sigma) + sp.atan(1 / sigma) - sp.pi / 2, because="true, not shown")
+        yield Step(sigma, because="false")
+
+    text = render(Derivation(key="k", title="t", make_steps=steps, of="J"))
+    assert "Jensen. — *argued; checked numerically at 8 random points*" in text
+    assert r"&\geq \frac{\log \sigma}{2}" in text or r"&\geq \frac{1}{2} \log \sigma" in text
+    assert "true, not shown. — *not proved; checked numerically at 8 random points*" in text
+    assert re.search(r"false\. — \*refuted, at sigma = .*on the left", text)
+
+
+def test_the_ledger_has_a_row_for_each_and_code_below():
+    reports = {key: DERIVATIONS[key].check() for key in ("conv-loss", "conv-gradient-bias")}
+    lines = ledger(reports).splitlines()
+    assert [line.split(" | ")[1] for line in lines[2:4]] == list(reports)
+    assert "| proved, 3 of 3 |" in lines[2]
+    assert any("`broadcast_gradients` of `coursework.derivations.broadcast_loss`" in line for line in lines)
+
+
+def test_slips_show_both_values_and_all_three_formulas():
+    key = "noise-times-variance"
+    report = SLIPS[key].check()
+    witness = report.wrong.witness
+    row = slip_table({key: report}).splitlines()[2]
+    assert [cell.strip() for cell in row.strip("|").split("|")[1:]] == [
+        "refuted",
+        str(witness.left),
+        str(int(witness.right)),
+        "proved",
+    ]
+    text = render_slip(SLIPS[key], report)
+    for formula in (report.claim.quantity, report.claim.wrong, report.claim.right):
+        assert latex(formula) in text
+    assert f"At `sigma = {dict(witness.point)['sigma']}`" in text
+    assert render_slips({key: report}).strip() == text.strip()
+
+
+def _pages():
+    yield from (render(entry) for entry in DERIVATIONS.values())
+    yield from (render_slip(entry) for entry in SLIPS.values())
+
+
+@pytest.mark.skipif(not shutil.which("xelatex"), reason="needs xelatex")
+def test_tex_finds_every_formula_narrow_enough(tmp_path):
+    formulas = [step.expression for entry in DERIVATIONS.values() for step in entry.steps]
+    formulas += [
+        getattr(entry.make_claim(), part) for entry in SLIPS.values() for part in ("quantity", "wrong", "right")
+    ]
+    formulas += [*LONG.values(), sp.Matrix([[x, y], [mu, sigma]]), sp.gamma(sigma) ** 3]
+    blocks = [
+        aligned(("L", "=", formula)).strip("$\n")
+        for formula in dict.fromkeys(map(sp.ImmutableMatrix._sympify, formulas))
+    ]
+    tex = [
+        r"\documentclass[11pt]{article}",
+        r"\usepackage{amsmath}",
+        r"\newbox\measured",
+        r"\begin{document}",
+        *(rf"\setbox\measured\hbox{{$\displaystyle {block}$}}\typeout{{WIDTH \the\wd\measured}}" for block in blocks),
+        r"\end{document}",
+    ]
+    (tmp_path / "widths.tex").write_text("\n".join(tex), encoding="utf-8")
+    command = ["xelatex", "-no-pdf", "-interaction=nonstopmode", "widths.tex"]
+    log = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    widths = [float(found) for found in re.findall(r"WIDTH ([\d.]+)pt", log)]
+    assert len(widths) == len(blocks), log[-2000:]
+    assert "! " not in log, log[-2000:]
+    assert max(widths) <= TEXT_WIDTH
