@@ -80,7 +80,7 @@ def _crossed(parameter: sp.Expr) -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-shared",
+    "conv-shared",
     title="Batch, one target: weight",
     of=WEIGHT,
     facts=INSIDE,
@@ -97,10 +97,10 @@ def shared_weight() -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-shared-bias",
+    "conv-shared-bias",
     title="Batch, one target: bias",
     of=BIAS,
-    uses=("conv-gradient-bias",),
+    uses=("conv-bias",),
     implements=broadcast_gradients,
     oracles=ORACLES,
     calling=_calling(1),
@@ -112,8 +112,8 @@ def shared_bias() -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-paired",
-    title="Batch, a target each: weight",
+    "conv-paired",
+    title="Batch, paired targets: weight",
     of=WEIGHT,
     facts=INSIDE,
     free_indices=(p, q),
@@ -129,10 +129,10 @@ def paired_weight() -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-paired-bias",
-    title="Batch, a target each: bias",
+    "conv-paired-bias",
+    title="Batch, paired targets: bias",
     of=BIAS,
-    uses=("conv-gradient-bias",),
+    uses=("conv-bias",),
     implements=broadcast_gradients,
     oracles=ORACLES,
     calling=_calling(1, paired=True),
@@ -144,8 +144,8 @@ def paired_bias() -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-crossed",
-    title="Batch, targets without channel axis: weight",
+    "conv-crossed",
+    title="Batch, crossed targets: weight",
     of=WEIGHT,
     facts=INSIDE,
     free_indices=(p, q),
@@ -161,10 +161,10 @@ def crossed_weight() -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-crossed-bias",
-    title="Batch, targets without channel axis: bias",
+    "conv-crossed-bias",
+    title="Batch, crossed targets: bias",
     of=BIAS,
-    uses=("conv-gradient-paired-bias",),
+    uses=("conv-paired-bias",),
     implements=broadcast_gradients,
     oracles=ORACLES,
     calling=_calling(1),

@@ -131,7 +131,7 @@ def conv_gradient() -> Iterator[Step]:
 
 
 @derivation(
-    "conv-gradient-bias",
+    "conv-bias",
     title="Broadcast loss: bias",
     of=r"\frac{\partial L}{\partial b}",
     implements=broadcast_gradients,
@@ -153,8 +153,8 @@ _SIDE = sp.Integer(32)
 
 
 @derivation(
-    "conv-gradient-32",
-    title="Broadcast loss at the question's sizes: weight",
+    "conv-32",
+    title="Broadcast loss, 32 × 32: weight",
     of=r"\frac{\partial L}{\partial w_{pq}}",
     facts=(sp.Le(p, _SIDE - 1), sp.Le(q, _SIDE - 1)),
     uses=("conv-gradient",),

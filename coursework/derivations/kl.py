@@ -82,7 +82,7 @@ def kl_normal() -> Iterator[Step]:
     yield Step(_kl(loc_q, scale_q, loc_p, scale_p), because="definition")
     yield Step(
         _over_the_line(q * (ratio - first * half_q + second * half_p)),
-        because="logarithms of the two densities; the factors with π cancel",
+        because="logarithms of the two densities; the factors with $\\pi$ cancel",
     )
     yield Step(
         ratio * _over_the_line(q) - half_q * _over_the_line(q * first) + half_p * _over_the_line(q * second),
@@ -90,11 +90,11 @@ def kl_normal() -> Iterator[Step]:
     )
     yield Step(
         ratio - half_q * _over_the_line(q * first) + half_p * _over_the_line(q * second),
-        because="q is a density: it integrates to one",
+        because="$q$ is a density: it integrates to one",
     )
     yield Step(
         ratio - sp.Rational(1, 2) + half_p * _over_the_line(q * second),
-        because="the variance of q, divided by twice itself",
+        because="the variance of $q$, divided by twice itself",
     )
     yield Step(
         ratio - sp.Rational(1, 2) + half_p * (scale_q**2 + (loc_q - loc_p) ** 2),

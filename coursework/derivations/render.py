@@ -54,7 +54,8 @@ def mark(verdict: Verdict) -> str:
 def _agreements(agreements: Sequence[Agreement]) -> str:
     """What the last line was compared with, and whether all agreed."""
     if all(agreement.holds for agreement in agreements):
-        names = ", ".join(_named(agreement) for agreement in agreements)
+        *most, last = (_named(agreement) for agreement in agreements)
+        names = f"{', '.join(most)} and {last}" if most else last
         count, bound = agreements[0].instances, agreements[0].tolerance
         return (
             f"*Checked numerically:* at {count} random instances, the last line agrees to a relative "
@@ -81,7 +82,7 @@ def _code(name: str) -> str:
 
 def ledger(reports: Mapping[str, Report]) -> str:
     """A table of derivations: status, steps proved and argued, and what they use; below it, the code behind them."""
-    head = ("Derivation", "Key", "Status and steps proved", "Uses")
+    head = ("Derivation", "Key", "Steps proved", "Uses")
     rows = []
     behind: dict[str, list[str]] = {}
     for key, report in reports.items():
@@ -153,7 +154,7 @@ def _spelt_out(expressions: Iterable[sp.Basic]) -> list[str]:
         named |= {name.name: name for name in abbreviations(expression)}
     if not named:
         return []
-    return ["Here\n\n" + aligned(*((latex(name), "=", name.definition) for name in named.values()))]
+    return ["Here,\n\n" + aligned(*((latex(name), "=", name.definition) for name in named.values()))]
 
 
 def _between(fact: sp.Basic) -> str:

@@ -9,14 +9,19 @@ from numpy.typing import ArrayLike
 from coursework.figures.style import PAGE_WIDTH, style
 
 
-def training_curves(
-    curves: Mapping[str, tuple[Sequence[float | int], Sequence[float | int]]], *, label: str, log: bool = True
+def line_curves(
+    curves: Mapping[str, tuple[Sequence[float | int], Sequence[float | int]]],
+    *,
+    label: str,
+    x_label: str = "training step",
+    log: bool = True,
 ) -> Figure:
-    """One curve per run.
+    """One curve per run or group.
 
     Args:
-        curves: run's label → (training steps, values).
+        curves: label → (abscissae, values).
         label: of the vertical axis, with its unit.
+        x_label: of the horizontal axis.
         log: logarithmic vertical axis.
     """
     with style():
@@ -24,7 +29,7 @@ def training_curves(
         axis = figure.subplots()
         for name, (steps, values) in curves.items():
             axis.plot(steps, values, label=name)
-        axis.set(xlabel="training step", ylabel=label, yscale="log" if log else "linear")
+        axis.set(xlabel=x_label, ylabel=label, yscale="log" if log else "linear")
         if len(curves) > 1:
             axis.legend()
     return figure

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -25,7 +24,8 @@ def gradient_and_loss(
         best: the output with the lowest loss, marked too.
     """
     with style():
-        figure, axes = plt.subplots(1, 4, figsize=(PAGE_WIDTH, 2.1), width_ratios=(1, 1, 1, 1.3))
+        figure = Figure(figsize=(PAGE_WIDTH, 1.8))
+        axes = figure.subplots(1, 4, width_ratios=(1, 1, 1, 1.3))
         limit = float(np.abs(np.asarray(gradient)).max())
         panels: list[tuple[str, ArrayLike, dict[str, Any]]] = [
             ("image x", x, {"vmin": 0}),
@@ -36,7 +36,7 @@ def gradient_and_loss(
             shown = axis.imshow(np.asarray(picture), **scale)
             axis.set(title=title, xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-            figure.colorbar(shown, ax=axis, location="bottom", aspect=14, pad=0.03)
+            figure.colorbar(shown, cax=axis.inset_axes((0, -0.12, 1, 0.06)), orientation="horizontal")
         axes[3].plot(outputs, losses, color=COLOURS[5])
         heights = np.interp([here, best], np.asarray(outputs), np.asarray(losses))
         axes[3].plot([here], heights[:1], "o", color=COLOURS[1], label="layer")

@@ -25,8 +25,7 @@ def image_rows(rows: Mapping[str, Num[Tensor, "image height width"]], *, largest
     label_width = 1.05
     side = (PAGE_WIDTH - label_width) / columns
     with style():
-        figure = Figure(figsize=(PAGE_WIDTH, side * len(rows)))
-        figure.set_layout_engine("none")
+        figure = Figure(figsize=(PAGE_WIDTH, side * len(rows)), layout="none")  # type: ignore[arg-type]
         axes = figure.subplots(len(rows), columns, squeeze=False)
         left = label_width / PAGE_WIDTH
         figure.subplots_adjust(left=left, right=1, bottom=0, top=1, wspace=0.04, hspace=0.04)

@@ -24,6 +24,12 @@ def nearest_distances(
     return distance.min(1).values
 
 
+def axis_spread(points: Float[Tensor, "point latent"], codes: Float[Tensor, "code latent"]) -> Float[Tensor, " latent"]:
+    """Standard deviation of the points along each principal axis of the codes, from the codes' widest axis down."""
+    axes = torch.linalg.eigh(torch.cov(codes.T.double())).eigenvectors.flip(1)  # (latent, axis)
+    return (points.double() @ axes).std(0).float()
+
+
 def fitted_normal(codes: Float[Tensor, "code latent"]) -> MultivariateNormal:
     """The Gaussian fitted to the codes, its covariance shrunk so that it can be inverted whatever their number.
 

@@ -37,6 +37,7 @@ DATA_PACKAGES = ("dataset-fashion-mnist",)
 _START = time.monotonic()
 _EVERY = 5.0
 _TAIL = 25
+_QUIET = ("WARNING: Location", "Attempting uninstall", "Found existing", "Uninstalling", "Successfully uninstalled")
 
 
 class SetupFailed(Exception):
@@ -50,14 +51,26 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--system", choices=("0", "1"), default="1", help="0: install no system packages")
     options = parser.parse_args(arguments)
     root = Path(__file__).resolve().parents[2]
+    beside = threading.Thread()
     try:
         python = find_python(options.python)
-        system_packages(python, not usable(root / VENV), may_install=options.system == "1")
+        prefix, missing = system_packages(python, not usable(root / VENV), may_install=options.system == "1")
+        install(prefix, [name for name in missing if name.endswith("-venv")])
+        beside = threading.Thread(target=_install_the_rest, args=(prefix, missing))
+        beside.start()  # apt-get waits for the network and the disk while pip computes, and the other way round
         environment(root, python, chosen=bool(options.python))
     except SetupFailed as error:
         say(str(error))
         return EXIT_CODE
+    finally:
+        if beside.ident:
+            beside.join()
     return 0
+
+
+def _install_the_rest(prefix: list[str], missing: list[str]) -> None:
+    install(prefix, [name for name in missing if name in TEX_PACKAGES])
+    install(prefix, [name for name in missing if name in DATA_PACKAGES])
 
 
 def say(line: str) -> None:
@@ -73,7 +86,8 @@ def find_python(wanted: str = "") -> str:
         SetupFailed: there is none.
     """
     need = ".".join(map(str, OLDEST))
-    for name in [wanted] if wanted else [sys.executable, *CANDIDATES]:
+    here = getattr(sys, "_base_executable", sys.executable)  # not that of the .venv that may be made anew
+    for name in [wanted] if wanted else [here, *CANDIDATES]:
         path = shutil.which(name)
         if path and version_of(path) >= OLDEST:
             return path
@@ -91,10 +105,10 @@ def version_of(python: str) -> tuple[int, ...]:
     return tuple(map(int, out)) if len(out) == 2 else (0, 0)
 
 
-def system_packages(python: str, needs_venv: bool, may_install: bool) -> None:
-    """Install the Debian packages that are missing where we may, else say in one line what they are for.
+def system_packages(python: str, needs_venv: bool, may_install: bool) -> tuple[list[str], list[str]]:
+    """What to put before a command to make it root's, and the Debian packages to install with it.
 
-    Only `venv` is a must, and only until `.venv` is there.
+    None to install where we may not: one line then says what is missing and what it is for.
     """
     wanted = {} if _has_tex() else dict.fromkeys(TEX_PACKAGES, "the PDFs")
     wanted.update(dict.fromkeys(DATA_PACKAGES, "Fashion-MNIST without a download"))
@@ -103,17 +117,15 @@ def system_packages(python: str, needs_venv: bool, may_install: bool) -> None:
     if not shutil.which("dpkg-query"):
         if not _has_tex():
             say("xelatex or latexmk is not installed: the report will be HTML without PDFs.")
-        return
+        return [], []
     missing = missing_packages(list(wanted))
-    if not missing:
-        return
-    prefix = administrator() if may_install else None
-    if prefix is None:
+    prefix = administrator() if may_install and missing else None
+    if prefix is not None:
+        return prefix, missing
+    if missing:
         purposes = dict.fromkeys(wanted[name] for name in missing)
         say(f"missing for {' and '.join(purposes)}; as root: apt-get install {' '.join(missing)}")
-        return
-    install(prefix, [name for name in missing if name not in DATA_PACKAGES])
-    install(prefix, [name for name in missing if name in DATA_PACKAGES])
+    return [], []
 
 
 def missing_packages(names: list[str]) -> list[str]:
@@ -174,6 +186,7 @@ def environment(root: Path, python: str, chosen: bool = False) -> None:
     say("installing Python packages (minutes, the first time)")
     stamp.unlink(missing_ok=True)
     pip = [str(own), "-m", "pip", "--disable-pip-version-check", "install", "-c", "constraints.txt"]
+    pip.append("--no-compile")  # a third of the time; Python compiles what it imports
     if stream([*pip, "-e", f".[{EXTRAS}]"], cwd=root) != 0:
         raise SetupFailed("pip failed, see above: check the network, then run the same command again.")
     stamp.write_text(digest, encoding="utf-8")
@@ -219,12 +232,13 @@ def stream(command: list[str], cwd: "Path | None" = None) -> int:
     with child:
         reader = threading.Thread(target=_read, args=(child, lines), daemon=True)
         reader.start()
-        told = time.monotonic()
+        told, shown = time.monotonic(), ""
         while child.poll() is None:
             time.sleep(0.1)
-            if time.monotonic() - told > _EVERY:
-                say(lines[-1][:100])
-                told = time.monotonic()
+            waited, line = time.monotonic() - told, lines[-1][:90]
+            if waited > (4 * _EVERY if line == shown else _EVERY):
+                say(f"still: {line}" if line == shown else line)
+                told, shown = time.monotonic(), line
         reader.join(5)
     if child.returncode != 0:
         sys.stderr.write("\n".join(lines[-_TAIL:]) + "\n")
@@ -234,7 +248,7 @@ def stream(command: list[str], cwd: "Path | None" = None) -> int:
 def _read(child: "subprocess.Popen[bytes]", lines: list[str]) -> None:
     for raw in child.stdout or ():
         line = raw.decode("utf-8", "replace").strip()
-        if line:
+        if line and not line.startswith(_QUIET):
             lines.append(line)
 
 

@@ -55,7 +55,8 @@ def report(
     with _alone(target.parent):
         for task in tasks:
             if task.reasons:
-                say(f"{task.source.name}: {'; '.join(task.reasons)}")
+                more = f"; and {len(task.reasons) - 3} more" if len(task.reasons) > 3 else ""
+                say(f"{task.source.name}: {'; '.join(task.reasons[:3])}{more}")
         execute.execute([task for task in tasks if not task.fresh], target, root=root, say=say, jobs=jobs)
         _refresh_prose(tasks, target)
         _show_the_rest(sources, tasks, root, target)

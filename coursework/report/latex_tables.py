@@ -43,11 +43,15 @@ def column_spec(columns: list[tuple[int, bool]]) -> str:
     'lr'
     >>> column_spec([(12, False), (200, False)])
     'l\\X{73}{88}'
+    >>> column_spec([(36, False), (30, False), (30, False)])
+    '\\X{22}{88}ll'
     """
     room = _LINE - _GAP * (len(columns) - 1)
     wide = [length > _SHORT for length, _ in columns]
     if sum(length for length, _ in columns) <= room:
         wide = [False] * len(columns)
+    elif not any(wide):
+        wide[max(range(len(columns)), key=lambda column: columns[column][0])] = True
     rest = max(room - sum(length for (length, _), broken in zip(columns, wide, strict=True) if not broken), 12)
     prose = sum(length for (length, _), broken in zip(columns, wide, strict=True) if broken)
     spec = ""

@@ -29,7 +29,8 @@ class Page:
     profile: str
     seed: int
     config: Any
-    modules: tuple[str, ...]
+    namespace: Mapping[str, Any] = dataclasses.field(repr=False)
+    experiment: str | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -57,12 +58,21 @@ class Page:
         """A line for the page: profile, seeds, device, torch's version, and a hash of the sources behind it."""
         first, last = self.seeds[0], self.seeds[-1]
         seeds = f"seed {first}" if first == last else f"seeds {first} to {last}"
-        digest = hashlib.sha256(repr(sorted(source_hashes(self.modules).items())).encode()).hexdigest()[:12]
+        digest = hashlib.sha256(repr(sorted(source_hashes(self._modules()).items())).encode()).hexdigest()[:12]
         note = "" if self.profile == "full" else " Shorter runs than the report of record, which is profile full."
         return Markdown(
             f"Profile **{self.profile}**, {seeds}, on {device_name()}, torch {versions()['torch']}, "
             f"sources `{digest}`.{note}"
         )
+
+    def _modules(self) -> set[str]:
+        """Modules of this package that the notebook has imported from by now, and its experiment's; not the report's."""
+        values = [value for name, value in self.namespace.items() if not name.startswith("_")]
+        found = {
+            value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) for value in values
+        }
+        own = {name for name in found if name and name.startswith(f"{PACKAGE}.") and not name.startswith(__package__)}
+        return own | ({experiment_module(self.experiment).__name__} if self.experiment else set())
 
 
 def begin(namespace: Mapping[str, Any], experiment: str | None = None) -> Page:
@@ -88,11 +98,7 @@ def begin(namespace: Mapping[str, Any], experiment: str | None = None) -> Page:
     }
     config = validate(experiment, parameters)
     profile = _profile(parameters)
-    modules = {value.__module__ for value in namespace.values() if callable(value) and hasattr(value, "__module__")}
-    modules |= {value.__name__ for value in namespace.values() if isinstance(value, ModuleType)}
-    own = {name for name in modules if name and name.split(".")[0] == PACKAGE and not name.startswith(__package__)}
-    own |= {experiment_module(experiment).__name__} if experiment else set()
-    return Page(profile, parameters["seed"], config, tuple(sorted(own)))
+    return Page(profile, parameters["seed"], config, namespace, experiment)
 
 
 def validate(experiment: str | None, parameters: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 
 from coursework.errors import BuildError, SetupError
+from coursework.provenance import source_hashes
 from coursework.report import notebook
 from coursework.report.doctor import TEX_PROGRAMS
 
@@ -50,11 +51,11 @@ def fingerprint(target: Path) -> str:
     """Hash of all that the rendering depends on: the staged files, our extension, the tools' versions."""
     digest = hashlib.sha256()
     files = [target / "_config.yml", *sorted((target / "book").rglob("*"))]
-    files.append(Path(__file__).with_name("sphinx_ext.py"))
     for path in files:
         if path.is_file():
             digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
+    digest.update(repr(sorted(source_hashes(["coursework.report.sphinx_ext"]).items())).encode())
     digest.update(repr([_version(name) for name in _RENDERERS]).encode())
     return digest.hexdigest()
 

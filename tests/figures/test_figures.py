@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from coursework.figures.curves import histograms, training_curves
+from coursework.figures.curves import histograms, line_curves
 from coursework.figures.grids import image_rows
 
 
@@ -34,7 +34,7 @@ def test_nothing_to_show_is_refused():
 
 
 def test_curves_draw_the_values():
-    figure = training_curves({"a": ([1.0, 2.0, 3.0], [9.0, 3.0, 1.0]), "b": ([1.0, 2.0], [5.0, 4.0])}, label="error")
+    figure = line_curves({"a": ([1.0, 2.0, 3.0], [9.0, 3.0, 1.0]), "b": ([1.0, 2.0], [5.0, 4.0])}, label="error")
     lines = figure.axes[0].lines
     np.testing.assert_allclose(lines[0].get_xydata(), [[1, 9], [2, 3], [3, 1]])
     assert [line.get_label() for line in lines] == ["a", "b"]

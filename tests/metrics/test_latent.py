@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from scipy.spatial import KDTree
 
-from coursework.metrics.latent import fitted_normal, nearest_distances
+from coursework.metrics.latent import axis_spread, fitted_normal, nearest_distances
 
 
 def test_nearest_distances_against_a_tree():
@@ -22,6 +22,14 @@ def test_nearest_distances_against_a_tree():
 def test_too_few_codes():
     with pytest.raises(ValueError, match="1 codes"):
         nearest_distances(torch.randn(1, 2), torch.randn(1, 2), same=True)
+
+
+def test_spread_along_axes_of_a_turned_cloud():
+    scales = torch.tensor([3.0, 1.0, 0.2])
+    turn = torch.linalg.qr(torch.randn(3, 3)).Q
+    codes = (torch.randn(20_000, 3) * scales) @ turn.T
+    torch.testing.assert_close(axis_spread(codes, codes), scales, rtol=0.03, atol=0)
+    torch.testing.assert_close(axis_spread(torch.randn(20_000, 3), codes), torch.ones(3), rtol=0.03, atol=0)
 
 
 def test_log_density_recovers_the_law_of_many_codes():

@@ -63,6 +63,16 @@ def test_the_page_says_where_it_stands():
     assert "Shorter runs" not in begin(notebook(profile="full", seed=2), "ad").provenance().data
 
 
+def test_sources_are_those_imported_by_the_time_it_is_asked():
+    from coursework.metrics.frechet import frechet_distance
+
+    namespace = notebook(profile="cpu", seed=2)
+    page = begin(namespace)
+    before = page.provenance().data
+    namespace["frechet_distance"] = frechet_distance
+    assert page.provenance().data != before
+
+
 def test_a_short_run_is_a_quarter_of_the_page_s():
     page = begin(notebook(profile="full", seed=0), "ad")
     assert page.short().epochs == page.config.epochs // 4

@@ -27,7 +27,9 @@ def test_there_is_no_record_without_a_page():
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_a_record_gives_nothing_away(source):
-    text = (ROOT / "book" / f"{source.name}.ipynb").read_text(encoding="utf-8")
+    path = ROOT / "book" / f"{source.name}.ipynb"
+    assert path.is_file(), f"{source.name} has no record: run coursework report --record"
+    text = path.read_text(encoding="utf-8")
     assert len(text.encode()) <= notebook.MAX_BYTES
     assert not [what for secret, what in notebook.private_names(ROOT).items() if secret in text]
     named = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY")
