@@ -66,7 +66,7 @@ class Page:
         )
 
     def _modules(self) -> set[str]:
-        """Modules of this package that the notebook has imported from by now, and its experiment's; not the report's."""
+        """Modules of this package the notebook has imported from by now, and its experiment's."""
         values = [value for name, value in self.namespace.items() if not name.startswith("_")]
         found = {
             value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) for value in values
