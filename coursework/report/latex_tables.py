@@ -4,14 +4,17 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-_LINE = 88
-"""Characters of the body font that a line of the PDF holds, one by one with tables in mind."""
+_LINE = 41.0
+"""Width of the PDF's text in ems of its font."""
 
-_SHORT = 36
-"""A column whose longest cell has at most so many characters is never broken."""
+_GAP = 1.1
+"""Ems of space that a column adds to its text."""
 
-_GAP = 3
-"""Characters that the space between two columns takes."""
+_SHORT = 17.0
+"""A column of text no wider than this is broken only if there is no wider one and the line is too short for all."""
+
+_NARROW, _WIDE = set(" .,;:'|!()[]ijlt-"), set("mwMW±—×@%")
+"""Letters of about 0.25 and 0.75 em; capitals have 0.65, all others 0.5."""
 
 
 class SizeTables(SphinxPostTransform):
@@ -33,41 +36,52 @@ class SizeTables(SphinxPostTransform):
                 table.parent.insert(place, addnodes.tabular_col_spec(spec=column_spec(_columns(table))))
 
 
-def column_spec(columns: list[tuple[int, bool]]) -> str:
+def column_spec(columns: list[tuple[float, bool]]) -> str:
     r"""LaTeX's column specification.
 
     Args:
-        columns: per column, characters of its longest cell and whether it holds numbers, set to the right.
+        columns: per column, ems of its widest cell and whether it holds numbers, set to the right.
 
-    >>> column_spec([(12, False), (6, True)])
+    >>> column_spec([(12.0, False), (6.0, True)])
     'lr'
-    >>> column_spec([(12, False), (200, False)])
-    'l\\X{73}{88}'
-    >>> column_spec([(36, False), (30, False), (30, False)])
-    '\\X{22}{88}ll'
+    >>> column_spec([(8.0, False), (90.0, False)])
+    'l\\X{75}{100}'
+    >>> column_spec([(16.0, False), (15.0, False), (14.0, False)])
+    '\\X{21}{100}ll'
     """
-    room = _LINE - _GAP * (len(columns) - 1)
-    wide = [length > _SHORT for length, _ in columns]
-    if sum(length for length, _ in columns) <= room:
+    room = _LINE - _GAP * len(columns)
+    wide = [width > _SHORT for width, _ in columns]
+    if sum(width for width, _ in columns) <= room:
         wide = [False] * len(columns)
     elif not any(wide):
-        wide[max(range(len(columns)), key=lambda column: columns[column][0])] = True
-    rest = max(room - sum(length for (length, _), broken in zip(columns, wide, strict=True) if not broken), 12)
-    prose = sum(length for (length, _), broken in zip(columns, wide, strict=True) if broken)
+        wide[max(range(len(columns)), key=lambda column: (not columns[column][1], columns[column][0]))] = True
+    rest = max(room - sum(width for (width, _), broken in zip(columns, wide, strict=True) if not broken), 6)
+    prose = sum(width for (width, _), broken in zip(columns, wide, strict=True) if broken)
     spec = ""
-    for (length, right), broken in zip(columns, wide, strict=True):
-        spec += rf"\X{{{max(1, rest * length // prose)}}}{{{_LINE}}}" if broken else ("r" if right else "l")
+    for (width, right), broken in zip(columns, wide, strict=True):
+        share = int(100 * rest * width / prose / _LINE) if broken else 0
+        spec += rf"\X{{{max(1, share)}}}{{100}}" if broken else ("r" if right else "l")
     return spec
 
 
-def _columns(table: nodes.table) -> list[tuple[int, bool]]:
-    lengths: list[int] = []
+def text_width(text: str) -> float:
+    """About how many ems a line of text takes.
+
+    >>> text_width("0.25"), text_width("MSE")
+    (1.75, 2.05)
+    """
+    ems = [0.25 if c in _NARROW else 0.75 if c in _WIDE else 0.65 if c.isupper() else 0.5 for c in text]
+    return round(sum(ems), 3)
+
+
+def _columns(table: nodes.table) -> list[tuple[float, bool]]:
+    widths: list[float] = []
     right: list[bool] = []
     for row in table.findall(nodes.row):
         for column, entry in enumerate(row.findall(nodes.entry)):
-            if column == len(lengths):
-                lengths.append(0)
+            if column == len(widths):
+                widths.append(0.0)
                 right.append(True)
-            lengths[column] = max(lengths[column], len(entry.astext()))
+            widths[column] = max(widths[column], text_width(entry.astext()))
             right[column] &= "text-right" in entry.get("classes", [])
-    return list(zip(lengths, right, strict=True))
+    return list(zip(widths, right, strict=True))
