@@ -4,7 +4,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-_LINE = 41.0
+_LINE = 42.0
 """Width of the PDF's text in ems of its font."""
 
 _GAP = 1.1
@@ -47,7 +47,7 @@ def column_spec(columns: list[tuple[float, bool]]) -> str:
     >>> column_spec([(8.0, False), (90.0, False)])
     'l\\X{75}{100}'
     >>> column_spec([(16.0, False), (15.0, False), (14.0, False)])
-    '\\X{21}{100}ll'
+    '\\X{23}{100}ll'
     """
     room = _LINE - _GAP * len(columns)
     wide = [width > _SHORT for width, _ in columns]
