@@ -121,7 +121,11 @@ def checkout(tmp_path, monkeypatch):
     root = tmp_path / "sp ace é"
     (root / ".venv" / "bin").mkdir(parents=True)
     (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
-    (root / ".venv" / "pyvenv.cfg").write_text(f"command = /x/python -m venv {root}/.venv\n", encoding="utf-8")
+    settings = f"home = {Path(sys._base_executable).parent}\ncommand = /x/python -m venv {root}/.venv\n"
+    (root / ".venv" / "pyvenv.cfg").write_text(settings, encoding="utf-8")
+    packages = root / ".venv" / "lib" / "python{}.{}".format(*sys.version_info[:2]) / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "pip.py").write_text("", encoding="utf-8")  # a system's own Python may have no pip
     for name in ("pyproject.toml", "constraints.txt"):
         (root / name).write_text("", encoding="utf-8")
     commands = []
