@@ -29,6 +29,7 @@ CELL_SECONDS = {"fast": 600, "cpu": 3600, "full": 24 * 3600}
 _EXECUTING = re.compile(r"Executing Cell (\d+)")
 _ERROR = re.compile(r"[\w.]*(Error|Exception|Exit|Interrupt)\b")
 _HEARTBEAT = 20.0
+_PATIENCE = 10.0
 _DEAD_KERNEL = 138  # papermill's exit status for it
 
 
@@ -129,12 +130,24 @@ class _Children:
         except BaseException:
             with self._lock:
                 self._closed = True
-                for child in self._running:
-                    child.send_signal(signal.SIGINT)
+                running = list(self._running)
+            _end(running)
             raise
         finally:
             if main:
                 signal.signal(signal.SIGTERM, before)
+
+
+def _end(children: Sequence[subprocess.Popen[str]]) -> None:
+    """Ask with SIGINT, then kill: whoever was started in a shell's background does not hear SIGINT."""
+    for child in children:
+        child.send_signal(signal.SIGINT)
+    until = time.monotonic() + _PATIENCE
+    for child in children:
+        try:
+            child.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 def _interrupt(_number: int, _frame: object) -> None:
