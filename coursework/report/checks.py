@@ -26,7 +26,7 @@ MIN_WORDS = 40
 MIN_PAGES = 2
 MAX_OVERFULL = 1.0  # points; less cannot be seen
 
-_ID = re.compile(r"^((?:W|D)\d+(?:\.\d+)?|S-[A-Z]+ \d+)\b")
+_ID = re.compile(r"^((?:W|D)\d+(?:\.\d+|\([a-z]\))?|S-[A-Z]+ \d+)(?!\w)")
 _NETWORK = re.compile(r"^(?:https?:)?//", re.IGNORECASE)
 _REMOTE_CODE = re.compile(r"""["'](?:https?:)?//[^"'\s]+\.m?(?:js|css)\b""")
 _LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}
@@ -148,7 +148,7 @@ def _check_pdf(path: Path, questions: list[str]) -> Iterator[str]:
     for question in questions:
         if not any(title.startswith(question) for title in titles):
             yield f"{path.name} has no bookmark that begins with {question}"
-        if not re.search(rf"(?m)^\s*{re.escape(question)}\b", text):
+        if not re.search(rf"(?m)^\s*{re.escape(question)}(?!\w)", text):
             yield f"{path.name} has no line that begins with {question}"
     if "??" in text:
         around = text[max(0, text.index("??") - 40) :][:80]

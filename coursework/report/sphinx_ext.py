@@ -19,6 +19,7 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import docname_join, logging
+from sphinx.util.docutils import SphinxRole
 
 from coursework.report.latex_tables import SizeTables
 
@@ -28,6 +29,7 @@ _THEME = "howto"  # article-like: no blank pages, no chapter pages
 _CDN_EXTENSIONS = ("sphinx_thebe", "sphinx_comments")
 _HIDDEN = {"tag_hide-input": "cell_input", "tag_hide-output": "cell_output"}
 _ELSEWHERE = "HTML book"
+_STATUSES = {"proved": "proved", "checked": "checked numerically", "argued": "argued"}
 
 
 def set_parts(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
@@ -56,6 +58,19 @@ def drop_cdn_scripts(app: Sphinx, config: Config) -> None:
         for listener in list(listeners):
             if listener.handler.__module__.split(".")[0] in _CDN_EXTENSIONS:
                 app.disconnect(listener.id)
+
+
+class StatusRole(SphinxRole):
+    """`{status}`proved``: on what a sentence rests, in the words that derivations use for their steps."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """The mark; another word than those of `_STATUSES` is an error."""
+        if self.text not in _STATUSES:
+            message = self.inliner.reporter.error(
+                f"status {self.text!r}: use one of {', '.join(_STATUSES)}.", line=self.lineno
+            )
+            return [], [message]
+        return [nodes.inline(self.rawtext, _STATUSES[self.text], classes=[f"status-{self.text}"])], []
 
 
 class HideInPdf(SphinxPostTransform):
@@ -201,6 +216,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.add_config_value("pdf_parts", [], "env", list)
     app.add_config_value("pdf_references", "references", "env", str)
+    app.add_role("status", StatusRole())
     app.connect("config-inited", set_date_line)
     app.connect("config-inited", drop_cdn_scripts)
     app.connect("env-before-read-docs", set_parts)

@@ -98,6 +98,8 @@ DRY = page(
     "See {ref}`w9-1`, {cite}`gauss1801` and {cite}`euler1748`.\n",
     BEGIN,
     cell("from sympy import Symbol\n\n(Symbol('x') + page.seed) ** 2"),
+    "## D9(a) One half of it\n",
+    f"{WORDS} {{status}}`proved` {WORDS} {{status}}`checked`\n",
 )
 
 

@@ -51,6 +51,18 @@ def test_figures_have_captions_numbers_and_alternative_texts(built):
     assert figure.find("figcaption").get_text().split()[:5] == ["Fig.", "1", "A", "line", "that"]
 
 
+def test_sentences_carry_their_status(built):
+    html = page(built[0], "dry/b")
+    assert [mark.get_text() for mark in html.select("span.status-proved")] == ["proved"]
+    assert [mark.get_text() for mark in html.select("span.status-checked")] == ["checked numerically"]
+
+
+def test_an_unknown_status_fails_the_build(project):
+    edit(project, "dry/b", "{status}`checked`", "{status}`believed`")
+    with pytest.raises(BuildError, match="believed"):
+        build.report("fast", root=project, pdf=False, say=lambda line: None)
+
+
 def test_references_and_citations_resolve_across_parts(built):
     wet = page(built[0], "wet/a")
     links = {link.get_text(): link["href"] for link in wet.find("article").find_all("a", class_="reference")}
@@ -60,7 +72,7 @@ def test_references_and_citations_resolve_across_parts(built):
 
 
 def test_html_needs_no_network_and_shows_no_private_name(built):
-    answered = {"W9.1": "wet/a", "D9": "dry/b"}
+    answered = {"W9.1": "wet/a", "D9": "dry/b", "D9(a)": "dry/b"}
     folder = built[0] / "build" / "fast"
     problems = [*checks._check_html(folder / "html", answered, notebook.private_names(built[0]))]
     assert problems == []

@@ -5,7 +5,7 @@ import pytest
 from coursework.report import checks
 from coursework.report.sources import read_sources
 
-ANSWERED = {"W9.1": "wet/a", "D9": "dry/b"}
+ANSWERED = {"W9.1": "wet/a", "D9": "dry/b", "D9(a)": "dry/b"}
 NO_TEX = ["xelatex"]
 
 
@@ -60,7 +60,7 @@ def test_the_projects_folder_is_found(problems, project):
 
 def test_a_missing_answer_is_found(problems):
     assert "wet/a.html has no heading that begins with W9.3" in problems(answered=ANSWERED | {"W9.3": "wet/a"})
-    assert problems(answered={"W9.1": "dry/b", "D9": "dry/b"})
+    assert problems(answered={"W9.1": "dry/b", "D9": "dry/b", "D9(a)": "dry/b"})
 
 
 def test_no_html_at_all_is_a_problem(project, tmp_path):

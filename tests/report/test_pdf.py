@@ -56,7 +56,7 @@ def _pdfs(root):
 
 
 def test_html_and_pdfs_pass_every_check(torture):
-    answered = {"W9.1": "wet/a", "W9.2": "wet/a", "D9": "dry/b"}
+    answered = {"W9.1": "wet/a", "W9.2": "wet/a", "D9": "dry/b", "D9(a)": "dry/b"}
     problems = checks.check(torture[0] / "build" / "fast", answered=answered, root=torture[0])
     assert problems == []
 
@@ -75,6 +75,11 @@ def test_hostile_strings_are_inert(torture):
     html = (root / "build" / "fast" / "html" / "wet" / "a.html").read_text(encoding="utf-8")
     assert "<script>alert" not in html
     assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 3
+
+
+def test_sentences_carry_their_status(torture):
+    text = "".join(torture[2].split())
+    assert text.count("[proved]") == text.count("[checkednumerically]") == 1
 
 
 def test_what_a_click_would_show_is_not_in_the_pdf(torture):
@@ -131,7 +136,7 @@ def test_plain_jupyter_book_builds_the_records(torture, monkeypatch):
             check=False,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    answered = {"W9.1": "wet/a", "W9.2": "wet/a", "D9": "dry/b"}
+    answered = {"W9.1": "wet/a", "W9.2": "wet/a", "D9": "dry/b", "D9(a)": "dry/b"}
     problems = checks.check(root / "_build", answered=answered, root=root)
     assert problems == []
     shutil.rmtree(root / "_build")
