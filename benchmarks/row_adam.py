@@ -15,8 +15,8 @@ import torch
 
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import FAMILIES
-from coursework.nets import SkipDecoder
-from coursework.objectives import elbo
+from coursework.nets import MLP, SkipDecoder
+from coursework.objectives.elbo import elbo
 from coursework.training.device import device_name
 from coursework.training.optim import RowAdam
 
@@ -28,7 +28,7 @@ def make_step(kind: str, num_rows: int) -> Callable[[], None]:
     generator = torch.Generator().manual_seed(0)
     family = FAMILIES["delta"]
     table = LatentTable(num_rows, LATENT_DIM, family, generator=generator)
-    decoder = GaussianDecoder(SkipDecoder(LATENT_DIM, (WIDTH,)), 1.0)
+    decoder = GaussianDecoder(SkipDecoder(LATENT_DIM, MLP([LATENT_DIM, WIDTH, 28 * 28])), 1.0)
     prior = family.prior(LATENT_DIM)
     weights = torch.optim.Adam(decoder.parameters(), lr=1e-3, fused=True)
     latents = (

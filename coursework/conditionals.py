@@ -53,8 +53,8 @@ class LatentTable(nn.Module):
         return self.family(self.raw[index])
 
     def locations(self) -> Float[Tensor, "row latent"]:
-        """The mean of every posterior, which is where the family's `loc` lies."""
-        return self.family(self.raw.detach()).mean
+        """The one vector that stands for each posterior where nothing is drawn."""
+        return self.family.location(self.family(self.raw.detach()))
 
 
 class GaussianDecoder(nn.Module):

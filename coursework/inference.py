@@ -11,19 +11,20 @@ from torch.distributions import Distribution
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import Family
 from coursework.errors import NonFiniteError
-from coursework.objectives import elbo
+from coursework.objectives.elbo import elbo
 from coursework.training.schedules import half_cosine
 
 
 def infer_latents(
     decoder: GaussianDecoder,
-    x: Float[Tensor, "image height width"],
+    x: Float[Tensor, "image *event"],
     family: Family,
     latent_dim: int,
     *,
     beta: float,
     num_steps: int,
     lr: float,
+    start: LatentTable | None = None,
     init_scale: float = 0.01,
     batch_size: int = 1000,
     generator: torch.Generator | None = None,
@@ -41,6 +42,7 @@ def infer_latents(
         beta: weight of the divergence from the family's prior.
         num_steps: steps of Adam, the rate falling to zero along a half cosine.
         lr: first step size.
+        start: posteriors to start from; left as it is. None for a random start.
         init_scale: spread of the random start.
         batch_size: images fitted at a time.
         generator: source of the random start.
@@ -52,10 +54,12 @@ def infer_latents(
     """
     prior = family.prior(latent_dim)
     table = LatentTable(len(x), latent_dim, family, init_scale=init_scale, generator=generator)
+    if start is not None:
+        table.load_state_dict(start.state_dict())
     with _frozen(decoder):
         for rows in torch.arange(len(x)).split(batch_size):
             raw = table.raw.detach()[rows].requires_grad_()
-            optimizer = torch.optim.Adam([raw], lr=lr, betas=(0.9, 0.95))
+            optimizer = torch.optim.Adam([raw], lr=lr, betas=(0.9, 0.9))
             for step in range(num_steps):
                 optimizer.param_groups[0]["lr"] = lr * half_cosine(step, num_steps)
                 optimizer.zero_grad()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from coursework.conditionals import GaussianDecoder
+from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import FAMILIES
 from coursework.errors import NonFiniteError
 from coursework.inference import decode, infer_latents, interpolate, sample_prior
@@ -110,3 +110,11 @@ def test_prior_draws_depend_on_the_seed_alone():
     torch.randn(5)
     assert torch.equal(first, sample_prior(prior, 3, seed=8))
     assert not torch.equal(first, sample_prior(prior, 3, seed=9))
+
+
+def test_a_given_start_is_where_it_starts_and_is_left_alone(decoder):
+    start = LatentTable(4, 3, FAMILIES["normal"], init_scale=1.0, generator=torch.Generator().manual_seed(2))
+    before = start.raw.clone()
+    table = infer(decoder, torch.rand(4, 4, 4), "normal", start=start, num_steps=1, lr=1e-6)
+    torch.testing.assert_close(table.raw, before, atol=1e-5, rtol=0)
+    assert torch.equal(start.raw, before)

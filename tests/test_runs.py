@@ -24,7 +24,7 @@ TINY = {
     "num_train": 60,
     "num_test": 20,
     "latent_dim": 4,
-    "widths": (16,),
+    "channels": 4,
     "copies": 1,
     "epochs": 60,
     "batch_size": 8,
@@ -38,7 +38,6 @@ from coursework.experiments import configure
 from coursework.runs import run
 import json
 name, overrides = sys.argv[1], json.loads(sys.argv[2])
-overrides["widths"] = tuple(overrides["widths"])
 print("ready", flush=True)
 print(run(configure(name, "fast", **overrides), checkpoint_seconds=0.02).path)
 """

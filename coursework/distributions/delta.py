@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, Normal, constraints, register_kl
 
+from coursework.distributions.family import Family, coordinatewise, standard_location_scale
+
 
 class Delta(Distribution):
     r"""All probability at `loc`; its "density" is that with respect to the counting measure on the point.
@@ -53,3 +55,12 @@ def _kl_delta_normal(q: Delta, p: Normal) -> Tensor:
     ELBO of a point posterior the log joint, and its maximum the MAP estimate.
     """
     return -p.log_prob(q.loc)
+
+
+delta = Family(
+    name="delta",
+    parameters={"loc": constraints.real},
+    build=coordinatewise(Delta),
+    build_prior=standard_location_scale(Normal),
+    start=(0.0,),
+)

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Interval, Len
-from jaxtyping import UInt8
-from torch import Tensor
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
 
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.data import load
@@ -17,15 +17,21 @@ from coursework.errors import ConfigError
 from coursework.inference import decode, infer_latents
 from coursework.metrics.reconstruction import reconstruction_scores
 from coursework.models.autodecoder import autodecoder_player
-from coursework.nets import SkipDecoder
+from coursework.nets import MLP, LocalDecoder, SkipDecoder
 from coursework.training.device import resolve_device
 from coursework.training.loop import index_batches
 from coursework.training.optim import RowAdam
-from coursework.training.schedules import half_cosine, warm_half_cosine
+from coursework.training.schedules import geometric, half_cosine, warm_half_cosine
 from coursework.training.task import Arrays, Metrics, Task
 
 _KEPT = 64
 """Reconstructions kept for figures."""
+
+_SETTLE_RATE = 0.3
+"""First step size of the latents against the linear part, in units of the prior's spread."""
+
+_LEAK_FRACTION = 0.7
+"""Part of the training over which the leak goes from its first value to its last."""
 
 _BETAS = (0.9, 0.99)
 """Decay of Adam's moments: a row is visited a few dozen times only, so its second moment has to forget faster."""
@@ -42,20 +48,23 @@ class Config:
         holdout: where those come from: the first rows of the test file, or, to choose anything by, the rows of the
             training file that follow the training images.
         latent_dim: coordinates of a latent.
-        widths: hidden widths of the decoder's MLP.
+        hidden: the decoder's nonlinear part: `local`, a grid of cells, `mlp`, or `none`.
+        channels: features per cell of the local one.
+        widths: hidden widths of the MLP.
         linear: whether the decoder has its linear part.
         start: `pca` puts the linear part on the training images' principal components, `random` does not.
-        latent_start: `random` around zero, or `pca`, at the codes of the linear part's start, plus the same randomness.
-        leak: slope of the decoder outside the range of pixels; 1 for a decoder without a bound.
+        settle_steps: Adam steps of the latents against the linear part alone, before the decoder moves.
+        leak: slope of the decoder outside the range of pixels when training starts; 1 for a decoder without a bound.
+        leak_end: slope when training ends.
         copies: altered versions of each training image, each with a latent of its own.
         epochs: passes over all rows, altered versions included.
         batch_size: rows a step.
         rate: largest step size of the decoder.
         latent_rate: largest step size of the latents.
-        warm_fraction: part of the training over which the decoder's rate rises while the latents find their places.
+        warm_fraction: part of the training over which the decoder's rate rises.
         table_mode: `dense`, Adam on the whole table at the cost of a batch, or `rows`, an Adam per row.
         init_scale: spread of the latents' random start.
-        test_steps: Adam steps of the test-time fit.
+        test_steps: Adam steps of the test-time fit, after `settle_steps` of them against the linear part.
         test_rate: its first step size.
         seed: of the latents, the weights, the altered versions and the order.
         device: `auto`, `cpu` or `cuda`.
@@ -66,17 +75,20 @@ class Config:
     num_test: Annotated[int, Interval(ge=1, le=10_000)] = 1000
     holdout: Literal["test", "validation"] = "test"
     latent_dim: Annotated[int, Interval(ge=1, le=784)] = 128
-    widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(0, 16)] = (512,)
+    hidden: Literal["local", "mlp", "none"] = "local"
+    channels: Annotated[int, Interval(ge=1, le=65_536)] = 64
+    widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (512,)
     linear: bool = True
     start: Literal["pca", "random"] = "pca"
-    latent_start: Literal["pca", "random"] = "random"
-    leak: Annotated[float, Interval(ge=0, le=1)] = 0.005
-    copies: Annotated[int, Interval(ge=0, le=1000)] = 31
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 45
+    settle_steps: Annotated[int, Interval(ge=0, le=100_000)] = 40
+    leak: Annotated[float, Interval(gt=0, le=1)] = 0.02
+    leak_end: Annotated[float, Interval(gt=0, le=1)] = 0.002
+    copies: Annotated[int, Interval(ge=0, le=1000)] = 47
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 24
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
-    latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.3
-    warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.2
+    latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
+    warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.03
     table_mode: Literal["dense", "rows"] = "rows"
     init_scale: Annotated[float, Interval(ge=0, le=100)] = 0.01
     test_steps: Annotated[int, Interval(ge=1, le=100_000)] = 250
@@ -85,8 +97,8 @@ class Config:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"num_train": 200, "num_test": 200, "copies": 1, "epochs": 20, "test_steps": 60, "widths": (256,)},
-        "cpu": {"copies": 15, "epochs": 12, "test_steps": 150},
+        "fast": {"num_train": 200, "num_test": 200, "copies": 1, "epochs": 20, "test_steps": 60, "channels": 16},
+        "cpu": {"copies": 15, "epochs": 12, "test_steps": 150, "channels": 32},
         "full": {},
     }
 
@@ -107,28 +119,46 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     Raises:
         ConfigError, DataError, DeviceError: as `build`.
     """
-    if config.latent_start == "pca" and not (config.linear and config.start == "pca"):
-        raise ConfigError("latent_start = 'pca' needs linear = True and start = 'pca', whose components it uses.")
+    _check_parts(config)
     device = resolve_device(config.device)
     generator = torch.Generator().manual_seed(config.seed)
     train, held_out, payload = _images(config)
     images = augment(train, config.copies, generator).to(device)
+    prior = family.prior(config.latent_dim, device=device)
     table = LatentTable(len(images), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
-    shape = (train.shape[1], train.shape[2])
-    net = SkipDecoder(config.latent_dim, config.widths, shape, linear=config.linear, leak=config.leak)
+    net = _decoder(config, (train.shape[1], train.shape[2]))
     if config.start == "pca":
-        net.start_from(train / 255)
-    if config.latent_start == "pca":
-        with torch.no_grad():
-            table.raw[:, 0] += net.linear_codes(images.cpu() / 255)
+        net.start_from(train / 255, mean=prior.mean.mean().item(), spread=prior.stddev.mean().item())
     decoder = GaussianDecoder(net, scale)
     table.to(device)
     decoder.to(device)
+
+    def settled(x: Float[Tensor, "image height width"], table: LatentTable) -> LatentTable:
+        """The table after its steps against the linear part; nothing the decoder does depends on it yet."""
+        if not config.settle_steps:
+            return table
+        linear, targets = net.linear_problem(x)
+        return infer_latents(
+            GaussianDecoder(linear, scale),
+            targets,
+            family,
+            config.latent_dim,
+            beta=beta,
+            num_steps=config.settle_steps,
+            lr=_SETTLE_RATE,
+            start=table,
+        )
+
+    table = settled(images / 255, table)
     num_steps = config.epochs * math.ceil(len(images) / config.batch_size)
+
+    def set_leak(step: int) -> None:
+        net.leak = geometric(step, num_steps, config.leak, config.leak_end, _LEAK_FRACTION)
+
     player = autodecoder_player(
         table,
         decoder,
-        family.prior(config.latent_dim),
+        prior,
         images,
         beta=beta,
         rate=config.rate,
@@ -139,6 +169,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
             lambda step: warm_half_cosine(step, num_steps, config.warm_fraction),
             lambda step: half_cosine(step, num_steps),
         ),
+        before_step=set_leak,
     )
 
     def finish() -> None:
@@ -147,16 +178,19 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
                 optimizer.finish()
 
     def evaluate() -> tuple[Metrics, Arrays]:
+        net.leak = config.leak_end
+        generator = torch.Generator().manual_seed(config.seed)
+        x = (held_out / 255).to(device)
+        fresh = LatentTable(len(x), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
         fitted = infer_latents(
             decoder,
-            (held_out / 255).to(device),
+            x,
             family,
             config.latent_dim,
             beta=beta,
             num_steps=config.test_steps,
             lr=config.test_rate,
-            init_scale=config.init_scale,
-            generator=torch.Generator().manual_seed(config.seed),
+            start=settled(x, fresh.to(device)),
         )
         latents = {"train": table.locations()[: len(train)], "test": fitted.locations()}
         metrics: Metrics = {}
@@ -176,6 +210,30 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
         finish=finish,
         payload=payload,
     )
+
+
+def _check_parts(config: Config) -> None:
+    """Settings that contradict one another.
+
+    Raises:
+        ConfigError: names them.
+    """
+    if config.hidden == "none" and not config.linear:
+        raise ConfigError("hidden = 'none' with linear = False leaves no decoder: choose a hidden part or keep linear.")
+    if config.settle_steps and not config.linear:
+        raise ConfigError(
+            f"settle_steps = {config.settle_steps} with linear = False: there is no linear part to settle against. "
+            "Set settle_steps = 0."
+        )
+
+
+def _decoder(config: Config, shape: tuple[int, int]) -> SkipDecoder:
+    hidden: nn.Module | None = None
+    if config.hidden == "local":
+        hidden = LocalDecoder(config.latent_dim, config.channels, shape)
+    elif config.hidden == "mlp":
+        hidden = MLP([config.latent_dim, *config.widths, shape[0] * shape[1]], nn.ReLU)
+    return SkipDecoder(config.latent_dim, hidden, shape, linear=config.linear, leak=config.leak)
 
 
 def _images(

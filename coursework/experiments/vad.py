@@ -20,9 +20,11 @@ class Config(ad.Config):
         scale: the decoder's standard deviation per pixel, images on 0…1.
     """
 
-    family: Literal["normal"] = "normal"
+    family: Literal[
+        "normal", "laplace", "logistic", "gumbel", "student", "uniform", "kumaraswamy", "von-mises-fisher"
+    ] = "normal"
     beta: Annotated[float, Interval(ge=0, le=1000)] = 1.0
-    scale: Annotated[float, Interval(gt=0, le=100)] = 0.1
+    scale: Annotated[float, Interval(gt=0, le=100)] = 0.05
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = ad.Config.PROFILES
 

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from coursework.conditionals import GaussianDecoder, LatentTable
-from coursework.objectives import Terms, elbo
+from coursework.objectives import Terms
+from coursework.objectives.elbo import elbo
 from coursework.training.loop import Player
 from coursework.training.optim import RowAdam
 
@@ -26,6 +27,7 @@ def autodecoder_player(
     betas: tuple[float, float],
     mode: Literal["dense", "rows"],
     schedules: tuple[Callable[[int], float], Callable[[int], float]],
+    before_step: Callable[[int], None] | None = None,
 ) -> Player:
     """The one player of an auto-decoder: it moves the decoder and the batch's rows of the table.
 
@@ -43,6 +45,7 @@ def autodecoder_player(
         betas: decay of both optimisers' moments.
         mode: of `RowAdam`.
         schedules: step → factor on the decoder's rate, and on the latents'.
+        before_step: as `Player`'s.
 
     Reference: Bojanowski et al., arXiv:1707.05776 (the point case); Zadeh et al., arXiv:1903.00840 (variational).
     """
@@ -53,4 +56,4 @@ def autodecoder_player(
         return elbo(posterior, decoder, prior, images[index] / 255, beta=beta)
 
     optimizer = torch.optim.Adam(decoder.parameters(), lr=rate, betas=betas, fused=True)
-    return Player(loss, [optimizer, latents], schedules=schedules)
+    return Player(loss, [optimizer, latents], schedules=schedules, before_step=before_step)

@@ -28,6 +28,8 @@ class Player:
         optimizers: those of this player's parameters; several when parts have rates of their own.
         every: takes part in every so-manieth step.
         schedules: step → factor on an optimiser's rate, one per optimiser; none for constant rates.
+        before_step: called with the step before each update, for schedules of what is not a rate; as `batches`, a pure
+            function of the step.
         after_step: called after each update, for projections such as weight clipping.
     """
 
@@ -35,6 +37,7 @@ class Player:
     optimizers: Sequence[torch.optim.Optimizer]
     every: int = 1
     schedules: Sequence[Callable[[int], float]] = ()
+    before_step: Callable[[int], None] | None = None
     after_step: Callable[[], None] | None = None
     _base_rates: list[list[float]] = field(init=False, repr=False)
 
@@ -85,6 +88,8 @@ def fit(
             if step % player.every:
                 continue
             player.set_rates(step)
+            if player.before_step is not None:
+                player.before_step(step)
             for optimizer in player.optimizers:
                 optimizer.zero_grad(set_to_none=True)
             loss, terms = player.loss(batch)

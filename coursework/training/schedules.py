@@ -22,3 +22,12 @@ def half_cosine(step: int, num_steps: int) -> float:
     (1.0, 0.5)
     """
     return 0.5 * (1 + math.cos(math.pi * step / num_steps))
+
+
+def geometric(step: int, num_steps: int, start: float, end: float, fraction: float = 1.0) -> float:
+    """From `start` to `end` in equal ratios over the first `fraction` of the steps, `end` from there on.
+
+    >>> [geometric(step, 10, 1.0, 0.25, 0.4) for step in (0, 2, 4, 9)]
+    [1.0, 0.5, 0.25, 0.25]
+    """
+    return start * (end / start) ** min(1.0, step / (fraction * num_steps))

@@ -67,8 +67,12 @@ def test_a_variation_changes_what_it_says_and_is_checked():
         variation(base, seed=-1)
 
 
-def test_latents_cannot_start_at_components_that_are_not_there():
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"linear": False}, "settle_steps = 40 with linear = False"), ({"linear": False, "hidden": "none"}, "no decoder")],
+)
+def test_parts_that_contradict_one_another_are_refused(changes, message):
     from coursework.experiments.ad import build
 
-    with pytest.raises(ConfigError, match="latent_start = 'pca'"):
-        build(configure("ad", "fast", dataset="digits", latent_start="pca", linear=False, num_train=20, num_test=5))
+    with pytest.raises(ConfigError, match=message):
+        build(configure("ad", "fast", dataset="digits", num_train=20, num_test=5, **changes))

@@ -47,13 +47,15 @@ def test_two_players_each_at_its_own_pace():
 
         return Player(loss, [torch.optim.SGD(nets[name].parameters(), lr=0.1)], every=every)
 
-    projected = []
+    projected, announced = [], []
     players = {"critic": player("critic", 1), "generator": player("generator", 3)}
     players["critic"].after_step = lambda: projected.append(1)
+    players["generator"].before_step = announced.append
     fit(players, lambda step: step, 7)
     assert [batch for name, batch in calls if name == "generator"] == [0, 3, 6]
     assert [batch for name, batch in calls if name == "critic"] == list(range(7))
     assert len(projected) == 7
+    assert announced == [0, 3, 6]
 
 
 def test_records_are_means_since_the_last_one():

@@ -7,7 +7,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal
 
 from coursework.conditionals import GaussianDecoder
 from coursework.distributions.families import FAMILIES
-from coursework.objectives import elbo
+from coursework.objectives.elbo import elbo
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Objectives: plain functions from laws and data to a loss and its terms, each summed over event dimensions."""
+"""The evidence lower bound, and with a point posterior and no divergence, the reconstruction error."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -6,8 +6,7 @@ from torch.distributions import Distribution
 
 from coursework.conditionals import Conditional
 from coursework.distributions.kl import kl
-
-Terms = dict[str, Float[Tensor, " batch"]]
+from coursework.objectives import Terms
 
 
 def elbo(
