@@ -1,6 +1,28 @@
 """Derivations that check themselves, slips that are refuted, and the registries of both."""
 
-from coursework.derivations import conv_batch, conv_gradient, conv_slips, kl
+from coursework.derivations import (
+    adversarial,
+    chain_gap,
+    composition,
+    conv_batch,
+    conv_gradient,
+    conv_slips,
+    diffusion,
+    evidence_bound,
+    gradient_remedies,
+    jacobian_products,
+    kl,
+    kl_bounded,
+    kl_line,
+    momentum,
+    one_layer,
+    positions,
+    softmax,
+    toeplitz,
+    transport,
+    vector_jacobian,
+    vector_jacobian_slips,
+)
 from coursework.derivations.core import DERIVATIONS, Derivation, Report, Step, derivation
 from coursework.derivations.equality import Status
 from coursework.derivations.naming import Named
@@ -19,10 +41,27 @@ __all__ = [
     "SlipReport",
     "Status",
     "Step",
+    "adversarial",
+    "chain_gap",
+    "composition",
     "conv_batch",
     "conv_gradient",
     "conv_slips",
     "derivation",
+    "diffusion",
+    "evidence_bound",
+    "gradient_remedies",
+    "jacobian_products",
     "kl",
+    "kl_bounded",
+    "kl_line",
+    "momentum",
+    "one_layer",
+    "positions",
     "slip",
+    "softmax",
+    "toeplitz",
+    "transport",
+    "vector_jacobian",
+    "vector_jacobian_slips",
 ]

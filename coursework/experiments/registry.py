@@ -15,6 +15,12 @@ EXPERIMENTS = {
     "ad": "coursework.experiments.ad",
     "vad-normal": "coursework.experiments.vad",
     "classifier": "coursework.experiments.classifier",
+    "depth": "coursework.experiments.depth",
+    "disjoint": "coursework.experiments.disjoint",
+    "remedies": "coursework.experiments.remedies",
+    "shift": "coursework.experiments.shift",
+    "order": "coursework.experiments.order",
+    "translation": "coursework.experiments.translation",
 }
 """Name → module with `Config` (frozen dataclass with `PROFILES`) and `build(config) -> Task`; imported on demand."""
 
