@@ -3,6 +3,7 @@
 from coursework.derivations import (
     adversarial,
     chain_gap,
+    change_of_variables,
     composition,
     conv_batch,
     conv_gradient,
@@ -43,6 +44,7 @@ __all__ = [
     "Step",
     "adversarial",
     "chain_gap",
+    "change_of_variables",
     "composition",
     "conv_batch",
     "conv_gradient",

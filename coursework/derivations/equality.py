@@ -112,7 +112,9 @@ def entries(left: Any, right: Any) -> list[tuple[sp.Expr, sp.Expr]]:
     Raises:
         DerivationError: the shapes differ, or one side is no exact formula.
     """
-    left, right = formula(left), formula(right)
+    left, right = (
+        side.as_explicit() if isinstance(side, sp.MatrixExpr) else side for side in map(formula, (left, right))
+    )
     shapes = [getattr(side, "shape", ()) if isinstance(side, sp.MatrixBase) else () for side in (left, right)]
     if shapes[0] != shapes[1]:
         raise DerivationError(f"shape {shapes[0]} on the left, {shapes[1]} on the right: nothing to compare.")

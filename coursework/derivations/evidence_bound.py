@@ -6,6 +6,7 @@ import sympy as sp
 
 from coursework.derivations.core import Step, derivation
 from coursework.derivations.naming import Named
+from coursework.derivations.slips import Claim, slip
 
 num_paths = sp.Symbol("n", integer=True, positive=True)
 h, k = sp.symbols("h k", integer=True, positive=True)
@@ -116,3 +117,16 @@ def ddpm_three_terms() -> Iterator[Step]:
         sp.log(prior / marginal[last]) + sp.Sum(sp.log(model[t] / reverse[t]), steps) + sp.log(model[1]),
         because="the last sum telescopes",
     )
+
+
+@slip(
+    "evidence-without-log",
+    title="Monte Carlo evidence, log lost",
+    says="The log-evidence is estimated by a mean of likelihoods over draws, with no logarithm before it.",
+    source="an estimate of log p(x) and a training loss",
+)
+def evidence_without_log() -> Claim:
+    """A latent with two equally likely values, so that the mean over draws is exact."""
+    first, second = sp.symbols("p_1 p_2", positive=True)
+    mean = (first + second) / 2
+    return Claim(sp.log(first / 2 + second / 2), wrong=mean, right=sp.log(mean))

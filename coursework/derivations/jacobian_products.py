@@ -10,7 +10,6 @@ from torch import Tensor
 
 from coursework.derivations.core import Step, derivation
 from coursework.derivations.naming import Named
-from coursework.derivations.slips import Claim, slip
 
 HALF = sp.Rational(1, 2)
 outputs, inputs = sp.symbols("m n", integer=True, positive=True)
@@ -127,7 +126,7 @@ def _draw_rotation(rng: np.random.Generator) -> tuple[float, float, float, float
 def recurrence_power() -> Iterator[Step]:
     """Induction step for W = ρ R(θ), whose eigenvalues ρ exp(±iθ) both have size ρ."""
     yield Step(
-        (rho**steps * rotation(-steps * theta)) * (rho * rotation(-theta)),
+        sp.MatMul(rho**steps, rotation(-steps * theta), rho, rotation(-theta)),
         because="$(W^{\\top})^n = \\rho^n R(-n\\theta)$, and one step more",
     )
     yield Step(
@@ -166,32 +165,3 @@ def jordan_power() -> Iterator[Step]:
     """Induction step for a matrix of spectral radius ρ whose powers may first grow."""
     yield Step(jordan(steps) * sp.Matrix([[rho, scale], [0, rho]]), because="$W^n$ as claimed, times $W$")
     yield Step(jordan(steps + 1), because="the corner gathers one more term")
-
-
-@slip(
-    "backward-without-transpose",
-    title="Backward recursion, transpose lost",
-    says="The gradient is multiplied by the weights, not by their transpose.",
-    source="a layer recursion for back-propagation",
-    derivation="layer-backward",
-)
-def backward_without_transpose() -> Claim:
-    """A linear layer of two units: the gradient for the first input."""
-    names = sp.symbols("w_11 w_12 w_21 w_22 g_1 g_2 h_1 h_2", real=True)
-    w11, w12, w21, w22, g1, g2, h1, h2 = names
-    loss = g1 * (w11 * h1 + w12 * h2) + g2 * (w21 * h1 + w22 * h2)
-    return Claim(sp.Derivative(loss, h1), wrong=w11 * g1 + w12 * g2, right=w11 * g1 + w21 * g2)
-
-
-@slip(
-    "backward-without-slope",
-    title="Backward recursion, activation lost",
-    says="The gradient passes through the layer without the slope of its activation.",
-    source="a layer recursion for back-propagation",
-    derivation="layer-backward",
-)
-def backward_without_slope() -> Claim:
-    """One unit with a sigmoid."""
-    w, g, h = sp.symbols("w g h", real=True)
-    out = 1 / (1 + sp.exp(-w * h))
-    return Claim(sp.Derivative(g * out, h), wrong=w * g, right=w * out * (1 - out) * g)

@@ -151,7 +151,7 @@ def _packed(line: str, room: float, depth: int) -> list[str]:
 def _pieces(line: str, depth: int) -> list[str]:
     pieces, braces, brackets, before = [""], 0, 0, ""
     for token in tokens(line):
-        braces += {"{": 1, "}": -1}.get(token, 0)
+        braces += {"{": 1, "}": -1, r"\begin": 1, r"\end": -1}.get(token, 0)
         brackets += {r"\left": 1, r"\right": -1}.get(token, 0)
         binary = token in "+-" and before not in ("", "(", "=", *BINARY)
         if binary and braces == 0 and brackets == depth:

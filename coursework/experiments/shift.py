@@ -26,7 +26,7 @@ class Config:
     Attributes:
         dataset: images by name.
         num_train: training images, the first ones; none is moved.
-        num_test: test images, the first ones.
+        num_test: test images, the last ones; the first ones served to choose the convolutional net.
         margin: empty pixels added on each side, and the largest move at test time.
         channels: of each convolution; the last ones are averaged over the image.
         hidden: units of the wide fully connected net; the narrow one has as many as give it the parameters of the
@@ -105,10 +105,11 @@ def build(config: Config) -> Task:
     """
     device = resolve_device(config.device)
     train = load(config.dataset, "train", n=config.num_train)
-    test = load(config.dataset, "test", n=config.num_test)
+    test = load(config.dataset, "test")
+    test_labels = test.labels[-config.num_test :]
     border = (config.margin,) * 4
     images, labels = pad(train.images, border)[:, None].to(device), train.labels.to(device)
-    shown = pad(test.images, border)[:, None]
+    shown = pad(test.images[-config.num_test :], border)[:, None]
     pixels = images[0].numel()
     cnn = convolutional(config.channels)
     nets = {
@@ -134,7 +135,7 @@ def build(config: Config) -> Task:
             metrics[f"{name}_parameters"] = float(count_parameters(net))
             for distance in range(config.margin + 1):
                 right = [
-                    net(moved(shown, distance * down, distance * right).to(device) / 255).argmax(1).cpu() == test.labels
+                    net(moved(shown, distance * down, distance * right).to(device) / 255).argmax(1).cpu() == test_labels
                     for down, right in (DIRECTIONS if distance else DIRECTIONS[:1])
                 ]
                 metrics[f"{name}_{distance}"] = torch.stack(right).double().mean().item()

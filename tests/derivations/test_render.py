@@ -95,6 +95,15 @@ def test_a_formula_without_a_place_to_break_is_refused():
         aligned(("L", "=", endless))
 
 
+def test_a_matrix_is_never_broken_inside():
+    matrix = sp.ImmutableMatrix([[sum(many[:8]), sum(many[8:16])]])
+    text = latex(matrix)
+    with pytest.raises(DerivationError, match="Named"):
+        broken(text, width(text) - 20)
+    lines = broken(f"{text} + {text}", width(text) + 20)
+    assert [line.count(r"\begin{matrix}") for line in lines] == [1, 1]
+
+
 def test_short_formulas_stay_on_one_line():
     assert aligned(("L", "=", x**2)) == "$$\n\\begin{aligned}\nL &= x^{2}\n\\end{aligned}\n$$"
 
