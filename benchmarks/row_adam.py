@@ -15,7 +15,8 @@ import torch
 
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import FAMILIES
-from coursework.nets import MLP, SkipDecoder
+from coursework.nets.decoders import SkipDecoder
+from coursework.nets.mlp import MLP
 from coursework.objectives.elbo import elbo
 from coursework.training.device import device_name
 from coursework.training.optim import RowAdam

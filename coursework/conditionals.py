@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Bernoulli, Distribution, Independent
 
 from coursework.distributions.families import Family
 from coursework.distributions.fixed_scale import FixedScaleNormal
@@ -55,6 +55,51 @@ class LatentTable(nn.Module):
     def locations(self) -> Float[Tensor, "row latent"]:
         """The one vector that stands for each posterior where nothing is drawn."""
         return self.family.location(self.family(self.raw.detach()))
+
+
+class Encoder(nn.Module):
+    """q(z|x): one net gives every image its posterior, where a `LatentTable` keeps a row for each.
+
+    The last layer starts near the family's standard parameters for whatever image, as a table does.
+
+    Args:
+        net: images (batch, *event) → features (batch, feature).
+        num_features: width of the features.
+        latent_dim: coordinates of a latent vector.
+        family: the posterior's family.
+
+    Reference: Kingma and Welling, arXiv:1312.6114, section 2.3.
+    """
+
+    def __init__(self, net: nn.Module, num_features: int, latent_dim: int, family: Family) -> None:
+        super().__init__()
+        self.net = net
+        self.family = family
+        self.head = nn.Linear(num_features, family.num_parameters * latent_dim)
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+            self.head.bias.copy_(torch.tensor(family.standard).repeat_interleave(latent_dim))
+
+    def forward(self, context: Float[Tensor, "batch *event"]) -> Distribution:
+        """The posteriors of images."""
+        return self.family(self.head(self.net(context)).unflatten(1, (self.family.num_parameters, -1)))
+
+
+class BernoulliDecoder(nn.Module):
+    """p(x|z) = Bernoulli(x; sigmoid(net(z))) on every pixel.
+
+    Args:
+        net: latents (batch, latent) → logits (batch, *event).
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, context: Float[Tensor, "batch latent"]) -> Distribution:
+        """The law of images given latents."""
+        logits = self.net(context)
+        return Independent(Bernoulli(logits=logits, validate_args=False), logits.dim() - 1, validate_args=False)
 
 
 class GaussianDecoder(nn.Module):

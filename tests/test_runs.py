@@ -91,7 +91,7 @@ def test_the_key_sees_config_code_and_versions_but_not_the_device_s_name(monkeyp
     monkeypatch.setattr("coursework.runs.versions", lambda: {"torch": "0"})
     keys.add(run_key(tiny()))
     monkeypatch.undo()
-    monkeypatch.setattr("coursework.runs.source_hashes", lambda modules: {"coursework.nets": "changed"})
+    monkeypatch.setattr("coursework.runs.source_hashes", lambda modules: {"coursework.nets.mlp": "changed"})
     keys.add(run_key(tiny()))
     monkeypatch.undo()
     assert len(keys) == 6

@@ -17,7 +17,8 @@ from coursework.errors import ConfigError
 from coursework.inference import decode, infer_latents
 from coursework.metrics.reconstruction import reconstruction_scores
 from coursework.models.autodecoder import autodecoder_player
-from coursework.nets import MLP, LocalDecoder, SkipDecoder
+from coursework.nets.decoders import LocalDecoder, SkipDecoder
+from coursework.nets.mlp import MLP
 from coursework.training.device import resolve_device
 from coursework.training.loop import index_batches
 from coursework.training.optim import RowAdam

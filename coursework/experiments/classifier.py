@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from coursework.data import load
-from coursework.nets import ConvClassifier
+from coursework.nets.classifiers import ConvClassifier
 from coursework.objectives import Terms
 from coursework.training.device import resolve_device
 from coursework.training.loop import Player, index_batches

@@ -8,7 +8,7 @@ from jaxtyping import Num
 from torch import Tensor
 
 from coursework.metrics.frechet import frechet_distance
-from coursework.nets import ConvClassifier
+from coursework.nets.classifiers import ConvClassifier
 
 
 @torch.no_grad()

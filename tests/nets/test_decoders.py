@@ -4,7 +4,8 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from coursework.nets import MLP, ConvClassifier, LocalDecoder, SkipDecoder, squash
+from coursework.nets.decoders import LocalDecoder, SkipDecoder, squash
+from coursework.nets.mlp import MLP
 
 
 def test_the_decoder_is_its_equation():
@@ -85,9 +86,3 @@ def test_without_parts_or_without_a_linear_map():
     images = torch.rand(30, 6, 6)
     net.start_from(images)
     torch.testing.assert_close(mlp[-1].bias, images.mean(0).flatten())
-
-
-def test_classifier_s_head_reads_its_features():
-    net = ConvClassifier(7, 16, (8, 8))
-    x = torch.rand(3, 8, 8)
-    torch.testing.assert_close(net(x), net.features(x) @ net.head.weight.T + net.head.bias)
