@@ -115,5 +115,5 @@ def weights_for(losses: Sequence[float]) -> list[float]:
 
 
 def _cell(values: Sequence[float]) -> str:
-    mean, low, high = (f"{value:.4f}" for value in (np.mean(values), min(values), max(values)))
+    mean, low, high = (f"{value:.3f}" for value in (np.mean(values), min(values), max(values)))
     return mean if low == high else f"{mean} ({low}–{high})"

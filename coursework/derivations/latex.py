@@ -44,6 +44,10 @@ class _Printer(LatexPrinter):
         others = sorted((factor for factor in factors if not factor.is_number), key=_reading_place)
         return super()._print_Mul(sp.Mul(*numbers, *others, evaluate=False))
 
+    def _needs_mul_brackets(self, expr: sp.Expr, first: bool = False, last: bool = False) -> bool:
+        names = {name: sp.Dummy() for name in expr.atoms(Named)}  # a short name needs none, whatever it stands for
+        return super()._needs_mul_brackets(expr.xreplace(names), first, last)
+
     def _print_Derivative(self, expr: sp.Derivative) -> str:
         if isinstance(expr.expr, sp.Symbol | Named) and len(expr.variables) == 1:
             above, below = self._print(expr.expr), self._print(expr.variables[0])
@@ -101,6 +105,8 @@ def latex(expression: sp.Basic) -> str:
 def aligned(*rows: tuple[str, str, sp.Basic], max_width: float = TEXT_WIDTH) -> str:
     r"""A display of formulas `head sign expression`, in lines at most `max_width` points wide, aligned at the signs.
 
+    A page may end between two lines.
+
     Args:
         rows: LaTeX before the sign; the sign, a relation such as `=`; and what follows. The first two may be empty.
         max_width: in points, at 11 point type.
@@ -115,7 +121,7 @@ def aligned(*rows: tuple[str, str, sp.Basic], max_width: float = TEXT_WIDTH) -> 
         first, *others = broken(latex(expression), room)
         lines += [f"{head} &{sign} {first}".strip(), *(f"&{indent} {line}" for line in others)]
     body = " \\\\\n".join(lines)
-    return f"$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$"
+    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
 def broken(text: str, room: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_lowercase
 
 import sympy as sp
 
@@ -11,15 +12,20 @@ from coursework.derivations.latex import aligned, latex
 from coursework.derivations.naming import Named, abbreviations
 from coursework.derivations.slips import SLIPS, Slip, SlipReport
 from coursework.derivations.triangle import Agreement
+from coursework.derivations.width import width
 from coursework.derivations.witness import number
+
+_INLINE = 240.0
+"""Points: a formula no wider may stand in a line of text."""
 
 _SIGNS = dict(zip(RELATIONS, ("=", r"\leq", r"\geq"), strict=True))
 
 
 def render(derivation: Derivation, report: Report | None = None) -> str:
-    """A derivation line by line: each formula displayed, before it its reason and what the check found.
+    """A derivation line by line: the formulas in one display, then each step's reason and what the check found.
 
-    Lines are broken to fit a text width of 160 mm; abbreviations used in the formulas are spelt out first.
+    Lines are broken to fit a text width of 160 mm; abbreviations used in the formulas are spelt out first. A letter
+    above a sign points to the step's reason, below the formulas.
 
     Args:
         derivation: what to show.
@@ -29,14 +35,18 @@ def render(derivation: Derivation, report: Report | None = None) -> str:
         DerivationError: a formula is too wide and has no place to be broken.
     """
     report = report or derivation.check()
-    steps = derivation.steps
-    blocks = [*_where(derivation), f"**Start:** {steps[0].reason}."]
-    blocks.append(aligned((derivation.of, "=" if derivation.of else "", steps[0].expression)))
-    for step, checked in zip(steps[1:], report.steps, strict=True):
-        blocks.append(f"**Step {checked.number}:** {step.reason}. — *{mark(checked.verdict)}*")
-        blocks.append(aligned(("", _SIGNS[step.relation], step.expression)))
+    rows = [(derivation.of, "=" if derivation.of else "", derivation.steps[0].expression)]
+    reasons = [f"*Start:* {derivation.steps[0].reason}."]
+    all_proved = report.steps and all(checked.verdict.status is Status.PROVED for checked in report.steps)
+    for letter, step, checked in zip(ascii_lowercase, derivation.steps[1:], report.steps, strict=False):
+        rows.append(("", rf"\overset{{{letter}}}{{{_SIGNS[step.relation]}}}", step.expression))
+        reasons.append(f"({letter}) {step.reason}" + (";" if all_proved else f" — *{mark(checked.verdict)}*;"))
+    reasons[-1] = reasons[-1][:-1] + "."
+    if all_proved:
+        reasons.append("*Proved.*" if len(report.steps) == 1 else "*Each step proved.*")
     if report.agreements:
-        blocks.append(_agreements(report.agreements))
+        reasons.append(_agreements(report.agreements))
+    blocks = [*_where(derivation), aligned(*rows), " ".join(reasons)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -61,7 +71,7 @@ def _agreements(agreements: Sequence[Agreement]) -> str:
             f"*Checked numerically:* at {count} random instances, the last line agrees to a relative "
             f"{_power(bound)} with {names}."
         )
-    return "\n\n".join(f"*Refuted:* the {agreement}." for agreement in agreements if not agreement.holds)
+    return " ".join(f"*Refuted:* the {agreement}." for agreement in agreements if not agreement.holds)
 
 
 def _power(bound: float) -> str:
@@ -75,24 +85,21 @@ def _named(agreement: Agreement) -> str:
 
 
 def _code(name: str) -> str:
-    """A dotted name as function and module, each short enough for a line to be broken between them."""
-    module, _, function = name.rpartition(".")
-    return f"`{function}` of `{module}`"
+    """A dotted name as module and function, without the packages around it."""
+    return f"`{'.'.join(name.split('.')[-2:])}`"
 
 
 def ledger(reports: Mapping[str, Report]) -> str:
-    """A table of derivations: status, steps proved and argued, and what they use; below it, the code behind them."""
-    head = ("Derivation", "Key", "Steps proved", "Uses")
+    """A table of derivations: what is derived, its key, steps proved and argued, and the function that computes it."""
     rows = []
-    behind: dict[str, list[str]] = {}
     for key, report in reports.items():
-        entry, argued = DERIVATIONS[key], report.count(Status.ARGUED)
-        steps = f"{report.status}, {report.count(Status.PROVED)} of {len(report.steps)}"
-        rows.append((entry.title, key, steps + f", {argued} argued" * bool(argued), ", ".join(entry.uses) or "–"))
-        if entry.code:
-            behind.setdefault(entry.code, []).append(key)
-    code = [f"- {', '.join(keys)}: last line computed by {_code(name)}." for name, keys in behind.items()]
-    return "\n".join([_table(head, rows), *code]) + "\n"
+        entry, proved, argued = DERIVATIONS[key], report.count(Status.PROVED), report.count(Status.ARGUED)
+        parts = [f"{proved} proved"] * bool(proved) + [f"{argued} argued"] * bool(argued)
+        if not report.passed:
+            parts.append(f"{len(report.steps) - proved - argued} {report.status}")
+        code = f"`{entry.code.rpartition('.')[2]}`" if entry.code else "–"
+        rows.append((entry.title, key, ", ".join(parts), code))
+    return _table(("Derivation", "Key", "Steps", "Computed by"), rows)
 
 
 def slip_table(reports: Mapping[str, SlipReport]) -> str:
@@ -107,54 +114,42 @@ def slip_table(reports: Mapping[str, SlipReport]) -> str:
 
 
 def render_slip(slip: Slip, report: SlipReport | None = None) -> str:
-    """One slip in full: the quantity, the printed formula and the right one, and the point that tells them apart."""
+    """One slip: what is wrong, the printed formula where it is short, and the point that refutes it."""
     report = report or slip.check()
-    claim = report.claim
-    shown = _derivation_named(slip)
-    blocks = [
-        f"**{slip.title}.** {slip.says} Met in {slip.source}.{shown}",
-        *_spelt_out([claim.quantity, claim.wrong, claim.right]),
-    ]
-    rows = (
-        (r"\text{quantity}", ":", claim.quantity),
-        (rf"\text{{as printed, {report.wrong.status}}}", ":", claim.wrong),
-        (rf"\text{{corrected, {report.right.status}}}", ":", claim.right),
-    )
-    blocks.append(aligned(*((head, r"\colon\quad", formula) for head, _, formula in rows)))
+    wrong = latex(report.claim.wrong)
+    short = width(wrong) < _INLINE and not abbreviations(report.claim.wrong)
+    sentences = [f"**{slip.title}.** {slip.says} Met in {slip.source}", f": ${wrong}$." if short else "."]
     witness = report.wrong.witness
     if witness:
-        values = f"the quantity is {_plain(witness.left)}; the printed form gives {_plain(witness.right)}."
         point = ", ".join(f"{name} = {value}" for name, value in witness.point)
-        blocks.append(f"At `{point}` {values}" if point else f"In numbers, {values}")
-    return "\n\n".join(blocks) + "\n"
+        where = f"at `{point}` " if point else ""
+        values = f"the quantity is {_plain(witness.left)} and the printed form gives {_plain(witness.right)}"
+        sentences.append(f" *{report.wrong.status.capitalize()}:* {where}{values}.")
+    else:
+        sentences.append(f" *{report.wrong.status.capitalize()}.*")
+    derived = f", derived as {slip.derivation}" if slip.derivation else ""
+    return "".join(sentences) + f" The right form is *{report.right.status}*{derived}.\n"
 
 
 def render_slips(reports: Mapping[str, SlipReport]) -> str:
-    """All slips in full, one after the other, as the errata page shows them."""
-    return "\n\n".join(render_slip(SLIPS[key], report) for key, report in reports.items())
-
-
-def _derivation_named(slip: Slip) -> str:
-    """A sentence that names the derivation of the right form, empty if there is none."""
-    return f" The right form is derived as {slip.derivation}." if slip.derivation else ""
+    """All slips, a paragraph each."""
+    return "\n".join(render_slip(SLIPS[key], report) for key, report in reports.items())
 
 
 def _where(derivation: Derivation) -> list[str]:
-    """What the abbreviations stand for and what is assumed throughout."""
-    blocks = _spelt_out([step.expression for step in derivation.steps])
-    if derivation.facts:
-        facts = ", ".join(f"${_between(fact)}$" for fact in derivation.facts)
-        blocks.append(f"Throughout, {facts}.")
-    return blocks
-
-
-def _spelt_out(expressions: Iterable[sp.Basic]) -> list[str]:
+    """What the abbreviations stand for and what is assumed throughout: in a sentence, or displayed where wide."""
     named: dict[str, Named] = {}
-    for expression in expressions:
-        named |= {name.name: name for name in abbreviations(expression)}
-    if not named:
-        return []
-    return ["Here,\n\n" + aligned(*((latex(name), "=", name.definition) for name in named.values()))]
+    for step in derivation.steps:
+        named |= {name.name: name for name in abbreviations(step.expression)}
+    meanings = [f"{latex(name)} = {latex(name.definition)}" for name in named.values()]
+    facts = ", ".join(f"${_between(fact)}$" for fact in derivation.facts)
+    if not meanings:
+        return [f"Throughout, {facts}."] if facts else []
+    if max(map(width, meanings)) <= _INLINE:
+        listed = ", ".join(f"${meaning}$" for meaning in meanings)
+        return [f"Here {listed}; throughout, {facts}." if facts else f"Here {listed}."]
+    shown = "Here,\n\n" + aligned(*((latex(name), "=", name.definition) for name in named.values()))
+    return [shown, f"Throughout, {facts}."] if facts else [shown]
 
 
 def _between(fact: sp.Basic) -> str:

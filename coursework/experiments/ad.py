@@ -85,14 +85,14 @@ class Config:
     leak: Annotated[float, Interval(gt=0, le=1)] = 0.02
     leak_end: Annotated[float, Interval(gt=0, le=1)] = 0.002
     copies: Annotated[int, Interval(ge=0, le=1000)] = 47
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 24
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 18
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
     latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
     warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.03
     table_mode: Literal["dense", "rows"] = "rows"
     init_scale: Annotated[float, Interval(ge=0, le=100)] = 0.01
-    test_steps: Annotated[int, Interval(ge=1, le=100_000)] = 250
+    test_steps: Annotated[int, Interval(ge=1, le=100_000)] = 200
     test_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -5,7 +5,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import MultivariateNormal
+from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
 
 def nearest_distances(
@@ -39,3 +39,22 @@ def fitted_normal(codes: Float[Tensor, "code latent"]) -> MultivariateNormal:
 
     fitted = LedoitWolf().fit(codes.double().numpy())
     return MultivariateNormal(torch.from_numpy(fitted.location_), torch.from_numpy(fitted.covariance_))
+
+
+def fitted_mixture(codes: Float[Tensor, "code latent"], num_components: int, seed: int = 0) -> MixtureSameFamily:
+    """A mixture of Gaussians with one covariance, fitted to the codes by expectation maximisation.
+
+    A density for the latents of a model that was trained without one (Ghosh et al., arXiv:1903.12436, section 4).
+
+    Raises:
+        ValueError: no component, or more than codes.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    if not 1 <= num_components <= len(codes):
+        raise ValueError(f"num_components = {num_components}: give 1 to {len(codes)}, the number of codes.")
+    fitted = GaussianMixture(num_components, covariance_type="tied", reg_covar=1e-3, max_iter=500, random_state=seed)
+    fitted.fit(codes.double().numpy())
+    means = torch.from_numpy(fitted.means_)  # (component, latent)
+    parts = MultivariateNormal(means, torch.from_numpy(fitted.covariances_).expand(num_components, -1, -1))
+    return MixtureSameFamily(Categorical(torch.from_numpy(fitted.weights_)), parts)

@@ -55,8 +55,7 @@ def report(
     with _alone(target.parent):
         for task in tasks:
             if task.reasons:
-                more = f"; and {len(task.reasons) - 3} more" if len(task.reasons) > 3 else ""
-                say(f"{task.source.name}: {'; '.join(task.reasons[:3])}{more}")
+                say(f"{task.source.name}: {_in_short(task.reasons)}")
         execute.execute([task for task in tasks if not task.fresh], target, root=root, say=say, jobs=jobs)
         _refresh_prose(tasks, target)
         _show_the_rest(sources, tasks, root, target)
@@ -72,7 +71,7 @@ def print_status(profile: str, *, root: Path | None = None) -> int:
     tasks = execute.status(profile, root=root)
     width = max(len(task.source.name) for task in tasks)
     for task in tasks:
-        state, why = "stale", "; ".join(task.reasons)
+        state, why = "stale", _in_short(task.reasons)
         if task.executed is not None:
             now = notebook.with_prose(task.source, task.executed)
             same = notebook.as_text(now) == notebook.as_text(task.executed)
@@ -85,6 +84,12 @@ def print_checks(profile: str, *, root: Path | None = None) -> int:
     """Write the problems of the finished build of a profile to stdout. Returns 0 if there are none."""
     root = project_root(root)
     return checks.print_problems(execute.staged(root, profile).parent, root=root)
+
+
+def _in_short(reasons: Sequence[str]) -> str:
+    """The first three, and how many more there are."""
+    more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+    return "; ".join(reasons[:3]) + more
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-_LINE = 42.0
+_LINE = 47.0
 """Width of the PDF's text in ems of its font."""
 
 _GAP = 1.1
@@ -45,9 +45,9 @@ def column_spec(columns: list[tuple[float, bool]]) -> str:
     >>> column_spec([(12.0, False), (6.0, True)])
     'lr'
     >>> column_spec([(8.0, False), (90.0, False)])
-    'l\\X{75}{100}'
-    >>> column_spec([(16.0, False), (15.0, False), (14.0, False)])
-    '\\X{23}{100}ll'
+    'l\\X{78}{100}'
+    >>> column_spec([(17.0, False), (16.0, False), (15.0, False)])
+    '\\X{27}{100}ll'
     """
     room = _LINE - _GAP * len(columns)
     wide = [width > _SHORT for width, _ in columns]

@@ -1,11 +1,12 @@
 """Distances and densities of latents against scipy."""
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
 from scipy.spatial import KDTree
 
-from coursework.metrics.latent import axis_spread, fitted_normal, nearest_distances
+from coursework.metrics.latent import axis_spread, fitted_mixture, fitted_normal, nearest_distances
 
 
 def test_nearest_distances_against_a_tree():
@@ -44,3 +45,19 @@ def test_fewer_codes_than_dimensions_still_have_a_density():
     law = fitted_normal(torch.randn(5, 20))
     assert torch.isfinite(law.log_prob(torch.zeros(20).double()))
     assert torch.linalg.eigvalsh(law.covariance_matrix).min() > 0
+
+
+def test_a_mixture_finds_two_clumps():
+    centres = torch.tensor([[4.0, 0, 0], [-4.0, 0, 0]])
+    codes = torch.cat([centre + 0.5 * torch.randn(2000, 3) for centre in centres])
+    law = fitted_mixture(codes, 2)
+    means = law.component_distribution.mean.float()
+    torch.testing.assert_close(means[means[:, 0].argsort(descending=True)], centres, atol=0.1, rtol=0)
+    points = centres.repeat(4, 1) + 0.5 * torch.randn(8, 3)
+    each = [stats.multivariate_normal.logpdf(points.numpy(), centre.numpy(), 0.25) for centre in centres]
+    assert law.log_prob(points.double()).numpy() == pytest.approx(np.logaddexp(*each) - np.log(2), abs=0.3)
+
+
+def test_a_mixture_of_more_parts_than_codes_is_refused():
+    with pytest.raises(ValueError, match="num_components = 9: give 1 to 5"):
+        fitted_mixture(torch.randn(5, 2), 9)
