@@ -62,6 +62,8 @@ def execute(tasks: Sequence[Task], target: Path, *, root: Path, say: Say, jobs: 
         return
     if problem := kernel_problem():
         raise SetupError(problem)
+    for task in tasks:  # hashed as they are now, and in this thread: CPython before 3.11.5 cannot parse in two at once
+        _ = task.source.cells, task.source.modules
     workers = min(len(tasks), jobs or os.cpu_count() or 1)
     say(f"executing {len(tasks)} page{'s' * (len(tasks) > 1)}, {workers} at a time")
     failures: list[str] = []

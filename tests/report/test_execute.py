@@ -9,7 +9,7 @@ import time
 import pytest
 
 from coursework.errors import BuildError, SetupError
-from coursework.report import execute, notebook, plan
+from coursework.report import execute, notebook, plan, sources
 from coursework.report.sources import read_sources
 
 FAULTS = {
@@ -27,6 +27,7 @@ def faulty(make, tmp_path_factory):
     pages = {f"wet__{name}": text for name, text in cells.items()} | {"dry__sound": make.page(make.cell("2 + 2"))}
     root, lines = make.write_project(tmp_path_factory.mktemp("faulty") / "sp ace é", **pages), []
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "source_hashes", lambda modules: lines.append(threading.current_thread().name) or {})
         patch.setitem(execute.CELL_SECONDS, "fast", 3)
         patch.setattr(execute, "_HEARTBEAT", 0.5)
         target = execute.staged(root, "fast")
@@ -49,6 +50,14 @@ def test_a_fault_names_page_cell_and_cause_and_is_not_published(faulty, name, me
     root, text, _ = faulty
     assert message in text
     assert not (execute.staged(root, "fast") / "wet" / f"{name}.ipynb").exists()
+
+
+def test_sources_are_hashed_before_the_threads_begin(faulty):
+    _, _, lines = faulty
+    hashed = [place for place, line in enumerate(lines) if line == threading.main_thread().name]
+    assert len(hashed) == len(FAULTS) + 1
+    assert max(hashed) < next(place for place, line in enumerate(lines) if line.startswith("executing"))
+    assert not [line for line in lines if line.startswith("ThreadPoolExecutor")]
 
 
 @pytest.mark.parametrize("name", FAULTS)
