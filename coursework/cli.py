@@ -1,4 +1,4 @@
-"""The command line: `coursework report | run | derive | doctor`."""
+"""The command line: `coursework report | run | derive | submit | doctor`."""
 
 import argparse
 import dataclasses
@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from coursework import __version__
@@ -30,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "report": _report,
         "run": _run,
         "derive": _derive,
+        "submit": _submit,
         "doctor": _doctor,
     }
     if arguments[:1] == ["--version"]:
@@ -54,6 +56,7 @@ _HELP = f"""usage: coursework COMMAND [options]
   report    execute the notebooks and build HTML and PDFs      coursework report --help
   run       train and evaluate one experiment                  coursework run {{{",".join(EXPERIMENTS)}}} --help
   derive    check derivations                                  coursework derive --help
+  submit    the hand-in as a zip file, checked                 coursework submit --ids ID1 ID2
   doctor    explain what is wrong with this environment
 
 exit codes: 0 done · 1 a derivation does not hold · 2 bad parameter, data or device · 3 busy · 4 loss not finite ·
@@ -144,6 +147,24 @@ def _derive(arguments: list[str]) -> int:
         print(report)
         failed += not report.passed
     return 1 if failed else 0
+
+
+def _submit(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="coursework submit",
+        description="Write ID1-ID2.zip: the two programs, what they need, wet.pdf and dry.pdf, after they were checked "
+        "in an empty folder.",
+    )
+    parser.add_argument("--ids", nargs="*", default=[], metavar="ID", help="of both authors")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default the working folder")
+    parser.add_argument("--profile", default="cpu", help=f"whose PDFs: {' | '.join(PROFILES)}; default cpu")
+    parser.add_argument("--data", type=Path, default=None, metavar="DIR", help="the course's CSV files; default made")
+    parser.add_argument("--force", action="store_true", help="replace a zip file that exists")
+    options = parser.parse_args(arguments)
+    from coursework.report.submission import submit
+
+    print(submit(options.ids, out=options.out, profile=options.profile, data=options.data, force=options.force))
+    return 0
 
 
 def _doctor(arguments: list[str]) -> int:

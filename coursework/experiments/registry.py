@@ -14,6 +14,10 @@ from coursework.errors import ConfigError
 EXPERIMENTS = {
     "ad": "coursework.experiments.ad",
     "vad-normal": "coursework.experiments.vad",
+    "vae": "coursework.experiments.vae",
+    "evidence": "coursework.experiments.evidence",
+    "missing-pixels": "coursework.experiments.missing_pixels",
+    "starts": "coursework.experiments.starts",
     "classifier": "coursework.experiments.classifier",
     "depth": "coursework.experiments.depth",
     "disjoint": "coursework.experiments.disjoint",
