@@ -25,6 +25,12 @@ EXPERIMENTS = {
     "shift": "coursework.experiments.shift",
     "order": "coursework.experiments.order",
     "translation": "coursework.experiments.translation",
+    "depth-norm": "coursework.experiments.depth_norm",
+    "flow": "coursework.experiments.flow",
+    "nmt": "coursework.experiments.nmt",
+    "gan": "coursework.experiments.gan",
+    "ddpm": "coursework.experiments.ddpm",
+    "mnist-vae": "coursework.experiments.mnist_vae",
 }
 """Name → module with `Config` (frozen dataclass with `PROFILES`) and `build(config) -> Task`; imported on demand."""
 

@@ -1,0 +1,87 @@
+"""The runs of the study of variational auto-encoders, by what they are for: what its page shows, in one place."""
+
+from typing import Any
+
+from coursework.experiments.mnist_vae import Config
+from coursework.experiments.registry import configure, variation
+
+PRINTED = {"VAE": 86.76, "IWAE-50": 84.78}
+"""Negative log-likelihoods of one stochastic layer of 50 (Burda et al., arXiv:1509.00519, table 1)."""
+
+_LONG = {
+    "fast": {"plain": 2, "weighted": 1, "vae": 3, "num_samples": 5, "num_draws": 50, "num_draw_images": 20},
+    "cpu": {"plain": 5, "weighted": 2, "vae": 7, "num_samples": 5, "num_draws": 500, "num_draw_images": 50},
+    "full": {"plain": 60, "weighted": 15, "vae": 200, "num_samples": 50, "num_draws": 5000, "num_draw_images": 500},
+}
+"""Epochs of the long runs and how they are measured; in profile full for comparison with printed numbers."""
+
+
+def headline(profile: str, seed: int, **changes: Any) -> Config:
+    """784-512-256-z, static binarisation; z = 20 unless changed."""
+    return configure("mnist-vae", profile, seed=seed, **changes)
+
+
+def long_runs(profile: str, seed: int) -> dict[str, Config]:
+    """The two models whose likelihood is quoted beside printed ones: dynamic binarisation, 50 latent coordinates.
+
+    The weighted one begins as the other: its many draws set in when the rate has come down.
+    """
+    chosen = _LONG[profile]
+    shared = {"binarisation": "dynamic", "latent_dim": 50} | {
+        name: chosen[name] for name in ("num_draws", "num_draw_images")
+    }
+    weighted = {
+        "num_samples": chosen["num_samples"],
+        "num_kept": min(4, chosen["num_samples"]),
+        "plain_epochs": chosen["plain"],
+        "epochs": chosen["plain"] + chosen["weighted"],
+    }
+    return {
+        "VAE": headline(profile, seed, **shared, epochs=chosen["vae"]),
+        f"IWAE-{chosen['num_samples']}": headline(profile, seed, **shared, **weighted),
+    }
+
+
+def short(config: Config, **changes: Any) -> Config:
+    """At most 10,000 images for a quarter of the epochs, scored on validation images: for comparisons."""
+    smaller = {
+        "num_train": min(10_000, config.num_train),
+        "num_test": max(100, config.num_test // 5),
+        "epochs": max(3, config.epochs // 4),
+        "num_draws": max(20, config.num_draws // 5),
+        "num_draw_images": max(20, config.num_draw_images // 5),
+        "holdout": "validation",
+    }
+    return variation(config, **smaller | changes)
+
+
+def comparisons(profile: str, config: Config) -> dict[str, dict[Any, Config]]:
+    """Groups of short runs, by name and then by label; in profile fast fewer of those that are of a kind.
+
+    `rates`, the step size and half and twice of it; `architectures`, the sources' pairs of nets; `binarisations`, the
+    same net for four kinds of pixels and the density for grey ones; `single_terms`, the bound and each term alone;
+    `latent_sizes`; `sample_numbers`, draws of the weighted bound, of which at most two carry the gradient.
+    """
+    fast = profile == "fast"
+    nets = {
+        "784-512-256, rectified": "mlp",
+        "784-500, tanh decoder": "tanh",
+        "784-200-200, tanh": "deep-tanh",
+        "two strided convolutions": "cnn",
+    }
+    weighted = {"binarisation": "dynamic", "latent_dim": 50}
+    return {
+        "rates": {
+            f"{factor * config.rate:g}": short(config, rate=factor * config.rate)
+            for factor in ((1,) if fast else (0.5, 1, 2))
+        },
+        "architectures": {label: short(config, architecture=name) for label, name in nets.items()},
+        "binarisations": {how: short(config, binarisation=how) for how in ("static", "dynamic", "threshold", "grey")}
+        | {"grey, as a density": short(config, binarisation="grey", likelihood="continuous-bernoulli")},
+        "single_terms": {terms: short(config, terms=terms) for terms in ("both", "reconstruction", "regularisation")},
+        "latent_sizes": {size: short(config, latent_dim=size) for size in ((2, 20) if fast else (2, 5, 10, 20, 50))},
+        "sample_numbers": {
+            k: short(config, num_samples=k, num_kept=min(2, k) if k > 1 else 0, **weighted)
+            for k in ((1, 3) if fast else (1, 3, 10))
+        },
+    }
