@@ -133,6 +133,8 @@ def build(config: Config) -> Task:
     law = BernoulliDecoder if config.likelihood == "bernoulli" else ContinuousBernoulliDecoder
     decoder = law(nets.logits).to(device)
     encoder = Encoder(nets.features, nets.num_features, config.latent_dim, FAMILIES["normal"]).to(device)
+    # An encoder that says the prior for every image leaves coordinates that never come into use.
+    torch.nn.init.kaiming_uniform_(encoder.head.weight, a=math.sqrt(5))
     per_epoch = math.ceil(len(images) / config.batch_size)
     num_steps = config.epochs * per_epoch
     state = {"step": 0}
