@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Interval, Len
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from coursework.conditionals import GaussianDecoder, LatentTable
@@ -14,7 +14,7 @@ from coursework.data import load
 from coursework.data.augment import augment
 from coursework.distributions.families import FAMILIES, Family
 from coursework.errors import ConfigError
-from coursework.inference import decode, infer_latents
+from coursework.inference import decode, infer_latents, settle
 from coursework.metrics.reconstruction import reconstruction_scores
 from coursework.models.autodecoder import autodecoder_player
 from coursework.nets.decoders import LocalDecoder, SkipDecoder
@@ -27,9 +27,6 @@ from coursework.training.task import Arrays, Metrics, Task
 
 _KEPT = 64
 """Reconstructions kept for figures."""
-
-_SETTLE_RATE = 0.3
-"""First step size of the latents against the linear part, in units of the prior's spread."""
 
 _LEAK_FRACTION = 0.7
 """Part of the training over which the leak goes from its first value to its last."""
@@ -77,7 +74,7 @@ class Config:
     holdout: Literal["test", "validation"] = "test"
     latent_dim: Annotated[int, Interval(ge=1, le=784)] = 128
     hidden: Literal["local", "mlp", "none"] = "local"
-    channels: Annotated[int, Interval(ge=1, le=65_536)] = 64
+    channels: Annotated[int, Interval(ge=1, le=65_536)] = 48
     widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (512,)
     linear: bool = True
     start: Literal["pca", "random"] = "pca"
@@ -85,7 +82,7 @@ class Config:
     leak: Annotated[float, Interval(gt=0, le=1)] = 0.02
     leak_end: Annotated[float, Interval(gt=0, le=1)] = 0.002
     copies: Annotated[int, Interval(ge=0, le=1000)] = 47
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 18
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 22
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
     latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
@@ -134,23 +131,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     table.to(device)
     decoder.to(device)
 
-    def settled(x: Float[Tensor, "image height width"], table: LatentTable) -> LatentTable:
-        """The table after its steps against the linear part; nothing the decoder does depends on it yet."""
-        if not config.settle_steps:
-            return table
-        linear, targets = net.linear_problem(x)
-        return infer_latents(
-            GaussianDecoder(linear, scale),
-            targets,
-            family,
-            config.latent_dim,
-            beta=beta,
-            num_steps=config.settle_steps,
-            lr=_SETTLE_RATE,
-            start=table,
-        )
-
-    table = settled(images / 255, table)
+    table = settle(decoder, images / 255, table, beta=beta, num_steps=config.settle_steps)
     num_steps = config.epochs * math.ceil(len(images) / config.batch_size)
 
     def set_leak(step: int) -> None:
@@ -183,6 +164,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
         generator = torch.Generator().manual_seed(config.seed)
         x = (held_out / 255).to(device)
         fresh = LatentTable(len(x), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
+        start = settle(decoder, x, fresh.to(device), beta=beta, num_steps=config.settle_steps)
         fitted = infer_latents(
             decoder,
             x,
@@ -191,7 +173,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
             beta=beta,
             num_steps=config.test_steps,
             lr=config.test_rate,
-            start=settled(x, fresh.to(device)),
+            start=start,
         )
         latents = {"train": table.locations()[: len(train)], "test": fitted.locations()}
         metrics: Metrics = {}

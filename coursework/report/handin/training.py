@@ -45,9 +45,9 @@ class Settings:
     """
 
     latent_dim: int = 128
-    channels: int = 64
+    channels: int = 48
     copies: int = 47
-    epochs: int = 18
+    epochs: int = 22
     batch_size: int = 64
     rate: float = 2e-3
     latent_rate: float = 0.2
