@@ -105,7 +105,8 @@ def build(config: Config) -> Task:
     """The auto-decoder, ready to train.
 
     Raises:
-        ConfigError: the held-out images would overlap the training images or run past the file.
+        ConfigError: the held-out images would overlap the training images or run past the file, or a latent has more
+            coordinates than an image has pixels.
         DataError, DeviceError: the images or the device are absent.
     """
     return autodecoder_task(config, FAMILIES["delta"], beta=0.0, scale=1.0)
@@ -222,18 +223,28 @@ def _decoder(config: Config, shape: tuple[int, int]) -> SkipDecoder:
 def _images(
     config: Config,
 ) -> tuple[UInt8[Tensor, "train height width"], UInt8[Tensor, "held height width"], dict[str, str]]:
-    """Training images, held-out images and the hashes of their files."""
+    """Training images, held-out images and the hashes of their files.
+
+    Raises:
+        ConfigError: the file has too few rows for both, or its images have fewer pixels than a latent coordinates.
+    """
     if config.holdout == "test":
-        train, test = (
-            load(config.dataset, "train", n=config.num_train),
-            load(config.dataset, "test", n=config.num_test),
-        )
-        return train.images, test.images, {**train.payload, **test.payload}
-    try:
-        both = load(config.dataset, "train", n=config.num_train + config.num_test)
-    except ConfigError:
+        first = load(config.dataset, "train", n=config.num_train)
+        second = load(config.dataset, "test", n=config.num_test)
+        train, held_out, payload = first.images, second.images, {**first.payload, **second.payload}
+    else:
+        try:
+            both = load(config.dataset, "train", n=config.num_train + config.num_test)
+        except ConfigError:
+            raise ConfigError(
+                f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the "
+                f"training file of {config.dataset} has fewer rows than both together. Lower one of them."
+            ) from None
+        train, held_out = both.images[: config.num_train], both.images[config.num_train :]
+        payload = dict(both.payload)
+    if config.latent_dim > train[0].numel():
         raise ConfigError(
-            f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the "
-            f"training file of {config.dataset} has fewer rows than both together. Lower one of them."
-        ) from None
-    return both.images[: config.num_train], both.images[config.num_train :], dict(both.payload)
+            f"latent_dim = {config.latent_dim}: an image of {config.dataset} has {train[0].numel()} pixels; a latent "
+            "needs no more coordinates than that."
+        )
+    return train, held_out, payload
