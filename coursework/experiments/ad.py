@@ -55,6 +55,7 @@ class Config:
         leak: slope of the decoder outside the range of pixels when training starts; 1 for a decoder without a bound.
         leak_end: slope when training ends.
         copies: altered versions of each training image, each with a latent of its own.
+        strength: how much the versions are altered; 1 is up to a pixel, 4 degrees, 5 % of size, 10 % of brightness.
         epochs: passes over all rows, altered versions included.
         batch_size: rows a step.
         rate: largest step size of the decoder.
@@ -82,7 +83,8 @@ class Config:
     leak: Annotated[float, Interval(gt=0, le=1)] = 0.02
     leak_end: Annotated[float, Interval(gt=0, le=1)] = 0.002
     copies: Annotated[int, Interval(ge=0, le=1000)] = 47
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 22
+    strength: Annotated[float, Interval(ge=0, le=5)] = 1.5
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 24
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
     latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
@@ -122,7 +124,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     device = resolve_device(config.device)
     generator = torch.Generator().manual_seed(config.seed)
     train, held_out, payload = _images(config)
-    images = augment(train, config.copies, generator).to(device)
+    images = augment(train, config.copies, generator, strength=config.strength).to(device)
     prior = family.prior(config.latent_dim, device=device)
     table = LatentTable(len(images), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
     net = _decoder(config, (train.shape[1], train.shape[2]))

@@ -95,7 +95,7 @@ def build(config: Config) -> Task:
     family = FAMILIES[config.family]
     generator = torch.Generator().manual_seed(config.seed)
     train, held_out, payload = ad._images(config)
-    images = augment(train, config.copies, generator).to(device)
+    images = augment(train, config.copies, generator, strength=config.strength).to(device)
     prior = family.prior(config.latent_dim, device=device)
     shape = (train.shape[1], train.shape[2])
     net = ad._decoder(config, shape)

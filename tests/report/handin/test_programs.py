@@ -34,7 +34,17 @@ def test_the_auto_decoder_trains_as_the_reports_does(images, monkeypatch):
 
 def test_the_settings_are_the_reports():
     config, settings = ad.Config(), Settings()
-    shared = ("latent_dim", "channels", "copies", "epochs", "batch_size", "rate", "latent_rate", "settle_steps", "seed")
+    shared = (
+        "latent_dim",
+        "channels",
+        "copies",
+        "strength",
+        "epochs",
+        "batch_size",
+        "rate",
+        "latent_rate",
+        "settle_steps",
+    )
     assert {name: getattr(settings, name) for name in shared} == {name: getattr(config, name) for name in shared}
     assert settings.leak == (config.leak, config.leak_end)
 
