@@ -9,7 +9,7 @@ from annotated_types import Interval, Len
 from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from coursework.conditionals import GaussianDecoder, LatentTable
+from coursework.conditionals import GaussianDecoder, LaplaceDecoder, LatentTable
 from coursework.data import load
 from coursework.data.augment import augment
 from coursework.distributions.families import FAMILIES, Family
@@ -24,6 +24,9 @@ from coursework.training.loop import index_batches
 from coursework.training.optim import RowAdam
 from coursework.training.schedules import geometric, half_cosine, warm_half_cosine
 from coursework.training.task import Arrays, Metrics, Task
+
+LIKELIHOODS = {"normal": GaussianDecoder, "laplace": LaplaceDecoder}
+"""Law of a pixel given its latent, by name."""
 
 _KEPT = 64
 """Reconstructions kept for figures."""
@@ -50,6 +53,7 @@ class Config:
         channels: features per cell of the local one.
         widths: hidden widths of the MLP.
         linear: whether the decoder has its linear part.
+        likelihood: of a pixel given its latent; `normal` makes errors count squared, `laplace` absolute.
         start: `pca` puts the linear part on the training images' principal components, `random` does not.
         settle_steps: Adam steps of the latents against the linear part alone, before the decoder moves.
         leak: slope of the decoder outside the range of pixels when training starts; 1 for a decoder without a bound.
@@ -78,6 +82,7 @@ class Config:
     channels: Annotated[int, Interval(ge=1, le=65_536)] = 48
     widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (512,)
     linear: bool = True
+    likelihood: Literal["normal", "laplace"] = "normal"
     start: Literal["pca", "random"] = "pca"
     settle_steps: Annotated[int, Interval(ge=0, le=100_000)] = 40
     leak: Annotated[float, Interval(gt=0, le=1)] = 0.02
@@ -115,7 +120,7 @@ def build(config: Config) -> Task:
 
 
 def autodecoder_task(config: Config, family: Family, *, beta: float, scale: float) -> Task:
-    """An auto-decoder with posteriors of `family`, likelihood N(decoder(z), scale²) per pixel on 0…1, weight `beta`.
+    """An auto-decoder with posteriors of `family`, pixels on 0…1 around decoder(z) with `scale`, weight `beta`.
 
     Raises:
         ConfigError, DataError, DeviceError: as `build`.
@@ -130,7 +135,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     net = _decoder(config, (train.shape[1], train.shape[2]))
     if config.start == "pca":
         net.start_from(train / 255, mean=prior.mean.mean().item(), spread=prior.stddev.mean().item())
-    decoder = GaussianDecoder(net, scale)
+    decoder = LIKELIHOODS[config.likelihood](net, scale)
     table.to(device)
     decoder.to(device)
 
