@@ -89,7 +89,7 @@ class Config:
     leak_end: Annotated[float, Interval(gt=0, le=1)] = 0.002
     copies: Annotated[int, Interval(ge=0, le=1000)] = 47
     strength: Annotated[float, Interval(ge=0, le=5)] = 1.5
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 24
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 27
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
     latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2

@@ -49,7 +49,7 @@ class Settings:
     channels: int = 48
     copies: int = 47
     strength: float = 1.5
-    epochs: int = 24
+    epochs: int = 27
     batch_size: int = 64
     rate: float = 2e-3
     latent_rate: float = 0.2
