@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.distributions import Bernoulli, Distribution, Independent
+from torch.distributions import Bernoulli, Distribution, Independent, Laplace
 
 from coursework.distributions.families import Family
 from coursework.distributions.fixed_scale import FixedScaleNormal
@@ -119,3 +119,17 @@ class GaussianDecoder(nn.Module):
         """The law of images given latents."""
         loc = self.net(context)
         return Independent(FixedScaleNormal(loc, self.scale), loc.dim() - 1, validate_args=False)
+
+
+class LaplaceDecoder(GaussianDecoder):
+    """p(x|z) = Laplace(x; net(z), scale) on every pixel: absolute errors where the normal law counts squared ones.
+
+    Args:
+        net: latents (batch, latent) → means (batch, *event).
+        scale: mean absolute deviation per pixel, in the data's unit.
+    """
+
+    def forward(self, context: Float[Tensor, "batch latent"]) -> Distribution:
+        """The law of images given latents."""
+        loc = self.net(context)
+        return Independent(Laplace(loc, self.scale, validate_args=False), loc.dim() - 1, validate_args=False)

@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import Family
 from coursework.errors import NonFiniteError
+from coursework.nets.decoders import SkipDecoder
 from coursework.objectives.elbo import elbo
 from coursework.training.schedules import half_cosine
 
@@ -36,7 +37,7 @@ def infer_latents(
 
     Args:
         decoder: trained; its weights and buffers come back bit-identical.
-        x: images in the decoder's range.
+        x: images in the decoder's range, on its device.
         family: of the posteriors.
         latent_dim: coordinates of a latent.
         beta: weight of the divergence from the family's prior.
@@ -52,12 +53,12 @@ def infer_latents(
 
     Reference: Park et al., arXiv:1901.05103, section 4.3 (inference by optimisation).
     """
-    prior = family.prior(latent_dim)
-    table = LatentTable(len(x), latent_dim, family, init_scale=init_scale, generator=generator)
+    prior = family.prior(latent_dim, device=x.device)
+    table = LatentTable(len(x), latent_dim, family, init_scale=init_scale, generator=generator).to(x.device)
     if start is not None:
         table.load_state_dict(start.state_dict())
     with _frozen(decoder):
-        for rows in torch.arange(len(x)).split(batch_size):
+        for rows in torch.arange(len(x), device=x.device).split(batch_size):
             raw = table.raw.detach()[rows].requires_grad_()
             optimizer = torch.optim.Adam([raw], lr=lr, betas=(0.9, 0.9))
             for step in range(num_steps):
@@ -71,6 +72,41 @@ def infer_latents(
             with torch.no_grad():
                 table.raw[rows] = raw.detach()
     return table
+
+
+def settle(
+    decoder: GaussianDecoder,
+    x: Float[Tensor, "image height width"],
+    start: LatentTable,
+    *,
+    beta: float,
+    num_steps: int,
+    lr: float = 0.3,
+) -> LatentTable:
+    """Posteriors fitted to the decoder's linear part alone: a start for the fit to the whole of it, at little cost.
+
+    Args:
+        decoder: around a `SkipDecoder`; not changed.
+        x: images in the decoder's range, on its device.
+        start: posteriors to start from; left as it is, and given back for no steps.
+        beta: weight of the divergence from the family's prior.
+        num_steps: steps of Adam.
+        lr: first step size, in units of the prior's spread.
+
+    Raises:
+        NonFiniteError: a loss is not finite.
+        TypeError: the decoder's net is not a `SkipDecoder`.
+        ValueError: its linear part is absent.
+    """
+    if not num_steps:
+        return start
+    net = decoder.net
+    if not isinstance(net, SkipDecoder):
+        raise TypeError(f"the decoder's net is a {type(net).__name__}: give a SkipDecoder, whose linear part is known.")
+    linear, targets = net.linear_problem(x)
+    latent_dim = start.raw.shape[-1]
+    shallow = GaussianDecoder(linear, decoder.scale)
+    return infer_latents(shallow, targets, start.family, latent_dim, beta=beta, num_steps=num_steps, lr=lr, start=start)
 
 
 @torch.no_grad()

@@ -10,8 +10,7 @@ from torch import Tensor
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import FAMILIES, Family
 from coursework.errors import NonFiniteError
-from coursework.inference import infer_latents
-from coursework.nets.decoders import SkipDecoder
+from coursework.inference import infer_latents, settle
 from coursework.objectives.elbo import elbo
 
 
@@ -45,7 +44,6 @@ def settled_fit(
     num_steps: int,
     lr: float,
     seed: int,
-    settle_rate: float = 0.3,
     init_scale: float = 0.01,
 ) -> LatentTable:
     """Posteriors of new images as the auto-decoders fit them: against the linear part first, then the whole decoder.
@@ -60,30 +58,15 @@ def settled_fit(
         num_steps: steps against the whole decoder.
         lr: their first step size.
         seed: of the random start.
-        settle_rate: first step size against the linear part.
         init_scale: spread of the random start.
 
     Raises:
         NonFiniteError: a latent is not finite.
-        TypeError: the decoder's net is not a `SkipDecoder`.
+        TypeError: `settle_steps` > 0 and the decoder's net is not a `SkipDecoder`.
     """
-    net = decoder.net
-    if not isinstance(net, SkipDecoder):
-        raise TypeError(f"the decoder's net is a {type(net).__name__}: give a SkipDecoder, whose linear part is known.")
     generator = torch.Generator().manual_seed(seed)
-    table = LatentTable(len(x), latent_dim, family, init_scale=init_scale, generator=generator)
-    if settle_steps:
-        linear, targets = net.linear_problem(x)
-        table = infer_latents(
-            GaussianDecoder(linear, decoder.scale),
-            targets,
-            family,
-            latent_dim,
-            beta=beta,
-            num_steps=settle_steps,
-            lr=settle_rate,
-            start=table,
-        )
+    table = LatentTable(len(x), latent_dim, family, init_scale=init_scale, generator=generator).to(x.device)
+    table = settle(decoder, x, table, beta=beta, num_steps=settle_steps)
     return infer_latents(decoder, x, family, latent_dim, beta=beta, num_steps=num_steps, lr=lr, start=table)
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.distributions import kl_divergence
 
-from coursework.conditionals import BernoulliDecoder, Encoder
+from coursework.conditionals import BernoulliDecoder, Encoder, LaplaceDecoder
 from coursework.distributions.families import FAMILIES
 
 
@@ -36,3 +36,12 @@ def test_a_bernoulli_decoder_s_likelihood_is_the_cross_entropy():
     z, x = torch.randn(5, 2), torch.randint(0, 2, (5, 3, 4)).float()
     expected = -nn.functional.binary_cross_entropy_with_logits(net(z), x, reduction="none").sum((1, 2))
     torch.testing.assert_close(BernoulliDecoder(net)(z).log_prob(x), expected)
+
+
+def test_a_laplace_decoder_counts_absolute_errors():
+    net = nn.Sequential(nn.Linear(2, 12), nn.Unflatten(1, (3, 4)))
+    z, x = torch.randn(5, 2), torch.rand(5, 3, 4)
+    law = LaplaceDecoder(net, 0.5)(z)
+    expected = -(x - net(z)).abs().sum((1, 2)) / 0.5  # the density's peak is 1 at this scale
+    torch.testing.assert_close(law.log_prob(x), expected)
+    assert torch.equal(law.mean, net(z))

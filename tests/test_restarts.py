@@ -7,9 +7,9 @@ from torch import nn
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import FAMILIES
 from coursework.errors import NonFiniteError
-from coursework.inference import infer_latents
+from coursework.inference import infer_latents, settle
 from coursework.nets.decoders import SkipDecoder
-from coursework.restarts import best_of, image_losses, points, polish, settled_fit
+from coursework.restarts import best_of, image_losses, points, polish
 
 
 @pytest.fixture
@@ -97,22 +97,11 @@ def test_points_stand_where_the_posteriors_are():
     assert points(table).family.name == "delta"
 
 
-def test_settling_alone_finds_the_linear_optimum(linear):
-    """With one further step of a vanishing rate, what remains is the settled start: the ridge solution's location."""
+def test_settling_finds_the_linear_optimum(linear):
     decoder, x, exact = linear
-    table = settled_fit(
-        decoder, x, FAMILIES["delta"], 4, beta=0.0, settle_steps=600, num_steps=1, lr=1e-9, seed=0, settle_rate=0.5
-    )
+    start = LatentTable(len(x), 4, FAMILIES["delta"])
+    table = settle(decoder, x, start, beta=0.0, num_steps=600, lr=0.5)
     torch.testing.assert_close(table.locations(), exact, atol=0.02, rtol=0.02)
+    assert settle(decoder, x, start, beta=0.0, num_steps=0) is start
     with pytest.raises(TypeError, match="Linear"):
-        settled_fit(
-            GaussianDecoder(nn.Linear(4, 16), 1.0),
-            x,
-            FAMILIES["delta"],
-            4,
-            beta=0.0,
-            settle_steps=1,
-            num_steps=1,
-            lr=0.1,
-            seed=0,
-        )
+        settle(GaussianDecoder(nn.Linear(4, 16), 1.0), x, start, beta=0.0, num_steps=1)

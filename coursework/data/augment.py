@@ -17,6 +17,7 @@ def augment(
     degrees: float = 4.0,
     zoom: float = 0.05,
     gain: float = 0.1,
+    strength: float = 1.0,
 ) -> UInt8[Tensor, "more height width"]:
     """The images themselves, followed by `copies` altered versions of each.
 
@@ -31,12 +32,16 @@ def augment(
         degrees: largest turn.
         zoom: largest relative change of size, each axis.
         gain: largest relative change of brightness.
+        strength: factor on all four of them.
 
     Raises:
-        ValueError: `copies` is negative.
+        ValueError: `copies` or `strength` is negative.
     """
     if copies < 0:
         raise ValueError(f"copies = {copies}: give 0 or more altered versions per image.")
+    if strength < 0:
+        raise ValueError(f"strength = {strength}: give 0, for copies that are mirrored at most, or more.")
+    shift, degrees, zoom, gain = (strength * amount for amount in (shift, degrees, zoom, gain))
     made = [images]
     for _ in range(copies):
         theta = _draw_affine(images, generator, shift, math.radians(degrees), zoom)

@@ -1,7 +1,6 @@
 """Evidence for question D1: pieces counted exactly, trained nets compared, and what the theorem is silent about."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -74,15 +73,6 @@ def trained_table(runs: Sequence[Run]) -> pd.DataFrame:
         cells = {label: _cell(errors[start][power]) for start, label in STARTS.items()}
         rows.append({"k": f"{power}", "pieces": f"{2**power}", **cells})
     return pd.DataFrame(rows)
-
-
-def piece_counts(run: Run) -> dict[str, dict[int, int]]:
-    """Start → power → straight pieces of the trained net on 0…1, in exact arithmetic on its weights."""
-    modules: Mapping[str, Any] = run.modules()
-    return {
-        start: {power: count_pieces(modules[start].layers(net)) for net, power in enumerate(run.config.powers)}
-        for start in STARTS
-    }
 
 
 def smallest_error(config: Config, power: int) -> float:

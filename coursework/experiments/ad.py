@@ -6,15 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Interval, Len
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 
-from coursework.conditionals import GaussianDecoder, LatentTable
+from coursework.conditionals import GaussianDecoder, LaplaceDecoder, LatentTable
 from coursework.data import load
 from coursework.data.augment import augment
 from coursework.distributions.families import FAMILIES, Family
 from coursework.errors import ConfigError
-from coursework.inference import decode, infer_latents
+from coursework.inference import decode, infer_latents, settle
 from coursework.metrics.reconstruction import reconstruction_scores
 from coursework.models.autodecoder import autodecoder_player
 from coursework.nets.decoders import LocalDecoder, SkipDecoder
@@ -25,11 +25,11 @@ from coursework.training.optim import RowAdam
 from coursework.training.schedules import geometric, half_cosine, warm_half_cosine
 from coursework.training.task import Arrays, Metrics, Task
 
+LIKELIHOODS = {"normal": GaussianDecoder, "laplace": LaplaceDecoder}
+"""Law of a pixel given its latent, by name."""
+
 _KEPT = 64
 """Reconstructions kept for figures."""
-
-_SETTLE_RATE = 0.3
-"""First step size of the latents against the linear part, in units of the prior's spread."""
 
 _LEAK_FRACTION = 0.7
 """Part of the training over which the leak goes from its first value to its last."""
@@ -53,11 +53,13 @@ class Config:
         channels: features per cell of the local one.
         widths: hidden widths of the MLP.
         linear: whether the decoder has its linear part.
+        likelihood: of a pixel given its latent; `normal` makes errors count squared, `laplace` absolute.
         start: `pca` puts the linear part on the training images' principal components, `random` does not.
         settle_steps: Adam steps of the latents against the linear part alone, before the decoder moves.
         leak: slope of the decoder outside the range of pixels when training starts; 1 for a decoder without a bound.
         leak_end: slope when training ends.
         copies: altered versions of each training image, each with a latent of its own.
+        strength: how much the versions are altered; 1 is up to a pixel, 4 degrees, 5 % of size, 10 % of brightness.
         epochs: passes over all rows, altered versions included.
         batch_size: rows a step.
         rate: largest step size of the decoder.
@@ -77,15 +79,17 @@ class Config:
     holdout: Literal["test", "validation"] = "test"
     latent_dim: Annotated[int, Interval(ge=1, le=784)] = 128
     hidden: Literal["local", "mlp", "none"] = "local"
-    channels: Annotated[int, Interval(ge=1, le=65_536)] = 64
+    channels: Annotated[int, Interval(ge=1, le=65_536)] = 48
     widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (512,)
     linear: bool = True
+    likelihood: Literal["normal", "laplace"] = "normal"
     start: Literal["pca", "random"] = "pca"
     settle_steps: Annotated[int, Interval(ge=0, le=100_000)] = 40
     leak: Annotated[float, Interval(gt=0, le=1)] = 0.02
     leak_end: Annotated[float, Interval(gt=0, le=1)] = 0.002
     copies: Annotated[int, Interval(ge=0, le=1000)] = 47
-    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 18
+    strength: Annotated[float, Interval(ge=0, le=5)] = 1.5
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 27
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
     latent_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
@@ -108,14 +112,15 @@ def build(config: Config) -> Task:
     """The auto-decoder, ready to train.
 
     Raises:
-        ConfigError: the held-out images would overlap the training images or run past the file.
+        ConfigError: the held-out images would overlap the training images or run past the file, or a latent has more
+            coordinates than an image has pixels.
         DataError, DeviceError: the images or the device are absent.
     """
     return autodecoder_task(config, FAMILIES["delta"], beta=0.0, scale=1.0)
 
 
 def autodecoder_task(config: Config, family: Family, *, beta: float, scale: float) -> Task:
-    """An auto-decoder with posteriors of `family`, likelihood N(decoder(z), scale²) per pixel on 0…1, weight `beta`.
+    """An auto-decoder with posteriors of `family`, pixels on 0…1 around decoder(z) with `scale`, weight `beta`.
 
     Raises:
         ConfigError, DataError, DeviceError: as `build`.
@@ -124,33 +129,17 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     device = resolve_device(config.device)
     generator = torch.Generator().manual_seed(config.seed)
     train, held_out, payload = _images(config)
-    images = augment(train, config.copies, generator).to(device)
+    images = augment(train, config.copies, generator, strength=config.strength).to(device)
     prior = family.prior(config.latent_dim, device=device)
     table = LatentTable(len(images), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
     net = _decoder(config, (train.shape[1], train.shape[2]))
     if config.start == "pca":
         net.start_from(train / 255, mean=prior.mean.mean().item(), spread=prior.stddev.mean().item())
-    decoder = GaussianDecoder(net, scale)
+    decoder = LIKELIHOODS[config.likelihood](net, scale)
     table.to(device)
     decoder.to(device)
 
-    def settled(x: Float[Tensor, "image height width"], table: LatentTable) -> LatentTable:
-        """The table after its steps against the linear part; nothing the decoder does depends on it yet."""
-        if not config.settle_steps:
-            return table
-        linear, targets = net.linear_problem(x)
-        return infer_latents(
-            GaussianDecoder(linear, scale),
-            targets,
-            family,
-            config.latent_dim,
-            beta=beta,
-            num_steps=config.settle_steps,
-            lr=_SETTLE_RATE,
-            start=table,
-        )
-
-    table = settled(images / 255, table)
+    table = settle(decoder, images / 255, table, beta=beta, num_steps=config.settle_steps)
     num_steps = config.epochs * math.ceil(len(images) / config.batch_size)
 
     def set_leak(step: int) -> None:
@@ -183,6 +172,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
         generator = torch.Generator().manual_seed(config.seed)
         x = (held_out / 255).to(device)
         fresh = LatentTable(len(x), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
+        start = settle(decoder, x, fresh.to(device), beta=beta, num_steps=config.settle_steps)
         fitted = infer_latents(
             decoder,
             x,
@@ -191,7 +181,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
             beta=beta,
             num_steps=config.test_steps,
             lr=config.test_rate,
-            start=settled(x, fresh.to(device)),
+            start=start,
         )
         latents = {"train": table.locations()[: len(train)], "test": fitted.locations()}
         metrics: Metrics = {}
@@ -240,18 +230,28 @@ def _decoder(config: Config, shape: tuple[int, int]) -> SkipDecoder:
 def _images(
     config: Config,
 ) -> tuple[UInt8[Tensor, "train height width"], UInt8[Tensor, "held height width"], dict[str, str]]:
-    """Training images, held-out images and the hashes of their files."""
+    """Training images, held-out images and the hashes of their files.
+
+    Raises:
+        ConfigError: the file has too few rows for both, or its images have fewer pixels than a latent coordinates.
+    """
     if config.holdout == "test":
-        train, test = (
-            load(config.dataset, "train", n=config.num_train),
-            load(config.dataset, "test", n=config.num_test),
-        )
-        return train.images, test.images, {**train.payload, **test.payload}
-    try:
-        both = load(config.dataset, "train", n=config.num_train + config.num_test)
-    except ConfigError:
+        first = load(config.dataset, "train", n=config.num_train)
+        second = load(config.dataset, "test", n=config.num_test)
+        train, held_out, payload = first.images, second.images, {**first.payload, **second.payload}
+    else:
+        try:
+            both = load(config.dataset, "train", n=config.num_train + config.num_test)
+        except ConfigError:
+            raise ConfigError(
+                f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the "
+                f"training file of {config.dataset} has fewer rows than both together. Lower one of them."
+            ) from None
+        train, held_out = both.images[: config.num_train], both.images[config.num_train :]
+        payload = dict(both.payload)
+    if config.latent_dim > train[0].numel():
         raise ConfigError(
-            f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the "
-            f"training file of {config.dataset} has fewer rows than both together. Lower one of them."
-        ) from None
-    return both.images[: config.num_train], both.images[config.num_train :], dict(both.payload)
+            f"latent_dim = {config.latent_dim}: an image of {config.dataset} has {train[0].numel()} pixels; a latent "
+            "needs no more coordinates than that."
+        )
+    return train, held_out, payload

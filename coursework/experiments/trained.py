@@ -18,7 +18,7 @@ def trained_decoder(run: Run) -> GaussianDecoder:
     """The decoder of an auto-decoder or of a variational one, as it was scored."""
     height, width = run.arrays["train_reconstructions"].shape[1:]
     net = ad._decoder(run.config, (height, width))
-    decoder = GaussianDecoder(net, getattr(run.config, "scale", 1.0))
+    decoder = ad.LIKELIHOODS[run.config.likelihood](net, getattr(run.config, "scale", 1.0))
     with safe_open(run.path / "model.safetensors", "pt") as weights:
         own = [name for name in weights.keys() if name.startswith("decoder/")]  # noqa: SIM118 (not a dict)
         decoder.load_state_dict({name.removeprefix("decoder/"): weights.get_tensor(name) for name in own})

@@ -13,7 +13,7 @@ from coursework.conditionals import Encoder, GaussianDecoder, LatentTable
 from coursework.data.augment import augment
 from coursework.distributions.families import FAMILIES
 from coursework.experiments import ad, vad
-from coursework.inference import decode, infer_latents
+from coursework.inference import decode, infer_latents, settle
 from coursework.metrics.reconstruction import reconstruction_scores
 from coursework.models.vae import encoder_table, start_from_table, vae_player
 from coursework.nets.encoders import ConvEncoder
@@ -95,7 +95,7 @@ def build(config: Config) -> Task:
     family = FAMILIES[config.family]
     generator = torch.Generator().manual_seed(config.seed)
     train, held_out, payload = ad._images(config)
-    images = augment(train, config.copies, generator).to(device)
+    images = augment(train, config.copies, generator, strength=config.strength).to(device)
     prior = family.prior(config.latent_dim, device=device)
     shape = (train.shape[1], train.shape[2])
     net = ad._decoder(config, shape)
@@ -105,17 +105,8 @@ def build(config: Config) -> Task:
         net.start_from((train / 255).to(device), mean=prior.mean.mean().item(), spread=prior.stddev.mean().item())
     if config.start == "pca" and config.linear:
         x = images / 255
-        linear, targets = net.linear_problem(x)
-        table = infer_latents(
-            GaussianDecoder(linear, config.scale),
-            targets,
-            family,
-            config.latent_dim,
-            beta=config.beta,
-            num_steps=_SETTLE_STEPS,
-            lr=ad._SETTLE_RATE,
-            start=LatentTable(len(x), config.latent_dim, family, generator=generator),
-        )
+        table = LatentTable(len(x), config.latent_dim, family, generator=generator).to(device)
+        table = settle(decoder, x, table, beta=config.beta, num_steps=_SETTLE_STEPS)
         start_from_table(encoder, x, table)
     num_steps = config.epochs * math.ceil(len(images) / config.batch_size)
 

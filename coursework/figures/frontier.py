@@ -8,6 +8,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from coursework.figures.style import COLOURS, PAGE_WIDTH, style
 
 _MARKERS = "os^Dvx"
+_PLACES = ((-5, 3), (-5, -8), (5, 3), (5, -8))
+"""Offsets of labels in points."""
 
 
 def frontier(
@@ -32,8 +34,10 @@ def frontier(
         axis = figure.subplots()
         for (name, points), colour, marker in zip(groups.items(), COLOURS, _MARKERS, strict=False):
             axis.plot([x for x, _, _ in points], [y for _, y, _ in points], marker, color=colour, label=name)
-            for x, y, text in points:
-                axis.annotate(text, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7, color=colour)
+            for rank, (x, y, text) in enumerate(sorted(points)):
+                place = _PLACES[rank % len(_PLACES)]  # neighbours' labels go different ways
+                side = "left" if place[0] > 0 else "right"
+                axis.annotate(text, (x, y), place, textcoords="offset points", fontsize=7, color=colour, ha=side)
         axis.set(xlabel=x_label, ylabel=y_label, yscale="log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")

@@ -26,7 +26,7 @@ CLASS_COLOURS = (
 )
 """A colour per class; a class's number stands beside its points too, for whoever cannot tell them apart."""
 
-_DOTS = 150.0
+_DOTS = 130.0
 """Per inch, of one panel's points, which are drawn as an image: a thousand of them as vectors would weigh more."""
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from coursework.conditionals import Conditional
+from coursework.objectives.iwae import log_weights
 
 
 class Evidence(NamedTuple):
@@ -70,10 +71,7 @@ def evidence(
     elbo = likelihood = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for start in range(0, num_draws, at_once):
         count = min(at_once, num_draws - start)
-        z = posterior.sample((count,))  # (draw, image, latent)
-        repeated = x.expand(count, *x.shape).flatten(0, 1)
-        log_p = decoder(z.flatten(0, 1)).log_prob(repeated).view(count, len(x)).double()
-        log_w = log_p + prior.log_prob(z) - posterior.log_prob(z)
+        log_w, log_p = (part.double() for part in log_weights(posterior, decoder, prior, x, count))
         first = torch.logaddexp(first, log_w.logsumexp(0))  # log Σw
         second = torch.logaddexp(second, (2 * log_w).logsumexp(0))  # log Σw²
         elbo, likelihood = elbo + log_w.sum(0), likelihood + log_p.sum(0)

@@ -9,6 +9,9 @@ from torch import Tensor
 PIXEL_MAX = 255.0
 """Images count 0 to 255 wherever a score is computed."""
 
+_SSIM_ROWS = 200
+"""Images whose structural similarity is computed at a time."""
+
 
 def course_score(
     x: Num[Tensor, "image height width"], x_rec: Float[Tensor, "image height width"], batch_size: int = 64
@@ -58,8 +61,13 @@ def ssim(x: Num[Tensor, "image height width"], x_rec: Float[Tensor, "image heigh
     from torchmetrics.functional.image import structural_similarity_index_measure
 
     _check_shapes(x, x_rec)
-    value = structural_similarity_index_measure(x_rec.double()[:, None], x.double()[:, None], data_range=PIXEL_MAX)
-    return torch.as_tensor(value).item()
+    total = 0.0
+    for rows in torch.arange(len(x)).split(_SSIM_ROWS):  # the measure's memory is many times the images'
+        value = structural_similarity_index_measure(
+            x_rec[rows].double()[:, None], x[rows].double()[:, None], data_range=PIXEL_MAX
+        )
+        total += len(rows) * torch.as_tensor(value).item()
+    return total / len(x)
 
 
 def mse_from_log_likelihood(log_likelihood: float, scale: float, num_pixels: int) -> float:

@@ -37,9 +37,19 @@ def iwae(
     """
     if num_samples < 1:
         raise ValueError(f"num_samples = {num_samples}: give at least 1.")
-    z = posterior.rsample((num_samples,))  # (draw, batch, latent)
-    repeated = x.expand(num_samples, *x.shape).flatten(0, 1)
-    log_likelihood = decoder(z.flatten(0, 1)).log_prob(repeated).view(num_samples, len(x))
-    log_weight = log_likelihood + prior.log_prob(z) - posterior.log_prob(z)
+    log_weight, _ = log_weights(posterior, decoder, prior, x, num_samples)
     bound = log_weight.logsumexp(0) - math.log(num_samples)
     return -bound.mean(), {"bound": bound}
+
+
+def log_weights(
+    posterior: Distribution, decoder: Conditional, prior: Distribution, x: Float[Tensor, "batch *event"], count: int
+) -> tuple[Float[Tensor, "draw batch"], Float[Tensor, "draw batch"]]:
+    """The weights log p(x|z) + log p(z) − log q(z|x) at `count` draws z per example, and log p(x|z) alone.
+
+    Arguments as `iwae`'s. Differentiable through the draws.
+    """
+    z = posterior.rsample((count,))  # (draw, batch, latent)
+    repeated = x.expand(count, *x.shape).flatten(0, 1)
+    log_likelihood = decoder(z.flatten(0, 1)).log_prob(repeated).view(count, len(x))
+    return log_likelihood + prior.log_prob(z) - posterior.log_prob(z), log_likelihood

@@ -17,7 +17,6 @@ from coursework.training.device import device_name
 PROFILE_VARIABLE = "COURSEWORK_PROFILE"
 """Environment variable that overrides every page's profile: tests run the pages of record in profile fast."""
 
-_NUM_SEEDS = {"fast": 1, "cpu": 1, "full": 3}
 _LARGEST_SEED = 2**31 - 1
 _INTERACTIVE = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
@@ -31,11 +30,12 @@ class Page:
     config: Any
     namespace: Mapping[str, Any] = dataclasses.field(repr=False)
     experiment: str | None = None
+    num_seeds: int = 3
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds of the headline numbers: three in profile full, one elsewhere."""
-        return tuple(range(self.seed, self.seed + _NUM_SEEDS[self.profile]))
+        """Seeds of the headline numbers: `num_seeds` in profile full, one elsewhere."""
+        return tuple(range(self.seed, self.seed + (self.num_seeds if self.profile == "full" else 1)))
 
     def vary(self, **changes: Any) -> Any:
         """The page's config with `changes`, validated as a whole.
@@ -75,7 +75,7 @@ class Page:
         return own | ({experiment_module(self.experiment).__name__} if self.experiment else set())
 
 
-def begin(namespace: Mapping[str, Any], experiment: str | None = None) -> Page:
+def begin(namespace: Mapping[str, Any], experiment: str | None = None, *, num_seeds: int = 3) -> Page:
     """The page that runs in `namespace`, its parameters checked.
 
     Every public variable defined so far is taken for a parameter (papermill injects what it is given, unknown names
@@ -84,6 +84,7 @@ def begin(namespace: Mapping[str, Any], experiment: str | None = None) -> Page:
     Args:
         namespace: the notebook's `globals()`.
         experiment: a name in `EXPERIMENTS` whose config the parameters fill, or None for a page without one.
+        num_seeds: of the headline numbers in profile full.
 
     Raises:
         ConfigError: an unknown parameter, or a value that is not allowed.
@@ -98,7 +99,7 @@ def begin(namespace: Mapping[str, Any], experiment: str | None = None) -> Page:
     }
     config = validate(experiment, parameters)
     profile = _profile(parameters)
-    return Page(profile, parameters["seed"], config, namespace, experiment)
+    return Page(profile, parameters["seed"], config, namespace, experiment, num_seeds)
 
 
 def validate(experiment: str | None, parameters: Mapping[str, Any]) -> Any:

@@ -56,6 +56,15 @@ def test_the_generator_decides(images):
     assert not torch.equal(augment(images, 2, generator(1)), augment(images, 2, generator(2)))
 
 
+def test_strength_scales_every_amount(images):
+    amounts = {"shift": 1.0, "degrees": 3.0, "zoom": 0.04, "gain": 0.1}
+    doubled = {name: 2 * amount for name, amount in amounts.items()}
+    stronger = augment(images, 2, generator(), **amounts, strength=2.0)
+    assert torch.equal(stronger, augment(images, 2, generator(), **doubled))
+    with pytest.raises(ValueError, match="strength = -1"):
+        augment(images, 1, generator(), strength=-1.0)
+
+
 def test_fewer_than_none_is_refused(images):
     with pytest.raises(ValueError, match="copies = -1"):
         augment(images, -1, generator())

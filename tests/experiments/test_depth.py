@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from coursework.derivations import composition_evidence as evidence
-from coursework.derivations.linear_pieces import evaluate, triangle
+from coursework.derivations.linear_pieces import count_pieces, evaluate, triangle
 from coursework.errors import ConfigError
 from coursework.experiments import configure
 from coursework.experiments.depth import build, nets_near, random_nets, shallow_width
@@ -53,8 +53,8 @@ def test_a_short_run(runs_folder):
     x = torch.linspace(0, 1, found.arrays["deep"].shape[1])
     error = ((found.arrays["near"][1] - triangle(x, 5)) ** 2).mean().item()
     assert error == pytest.approx(found.metrics["near_5"], rel=0.2)
-    counts = evidence.piece_counts(found)
-    assert counts["shallow"][5] <= shallow_width(6, 5) + 1
+    shallow = found.modules()["shallow"]
+    assert count_pieces(shallow.layers(1)) <= shallow_width(6, 5) + 1
     table = evidence.trained_table([found])
     assert list(table["pieces"]) == ["2", "32"]
     assert evidence.smallest_error(found.config, 12) > evidence.smallest_error(found.config, 8) > 0

@@ -22,6 +22,8 @@ def test_parameters_fill_the_config():
     assert page.config == configure("ad", "fast", seed=3, latent_dim=32)
     assert page.seeds == (3,)
     assert begin(notebook(profile="full", seed=3), "ad").seeds == (3, 4, 5)
+    assert begin(notebook(profile="full", seed=0), "ad", num_seeds=5).seeds == (0, 1, 2, 3, 4)
+    assert begin(notebook(profile="cpu", seed=0), "ad", num_seeds=5).seeds == (0,)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def test_the_auto_decoder_trains_as_the_reports_does(images, monkeypatch):
 
 def test_the_settings_are_the_reports():
     config, settings = ad.Config(), Settings()
-    shared = ("latent_dim", "channels", "copies", "epochs", "batch_size", "rate", "latent_rate", "settle_steps", "seed")
+    decoder, table = ("latent_dim", "channels", "rate"), ("latent_rate", "settle_steps")
+    shared = (*decoder, *table, "copies", "strength", "epochs", "batch_size", "seed")
     assert {name: getattr(settings, name) for name in shared} == {name: getattr(config, name) for name in shared}
     assert settings.leak == (config.leak, config.leak_end)
 
