@@ -26,7 +26,7 @@ report: setup ## execute the notebooks and build HTML and PDFs in build/$(PROFIL
 test: setup check ## everything: style, types, tests, notebooks, book, pages
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval book/dry
-	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax book/wet
+	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax book/wet book/studies
 	rm -rf _build && mkdir _build
 	$(BIN)/jupyter-book build book/ -n -W --keep-going -q
 	@if command -v xelatex >/dev/null && command -v latexmk >/dev/null; then \

@@ -1,10 +1,13 @@
 """Byte-pair encoding: frequent words whole, rare ones in pieces (arXiv:1508.07909)."""
 
+import dataclasses
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+from coursework.data.text import PairSet
 
 MORE = "@@"
 """End of a piece that its word goes on after."""
@@ -51,6 +54,23 @@ def joined(pieces: Iterable[str]) -> list[str]:
     """
     text = " ".join(pieces).replace(f"{MORE} ", "")
     return text.removesuffix(MORE).split()
+
+
+def in_pieces(pairs: PairSet, subwords: Subwords) -> PairSet:
+    """The pairs in pieces, which have no alignment."""
+    return dataclasses.replace(
+        pairs,
+        pairs=tuple(
+            dataclasses.replace(
+                pair,
+                source=subwords.cut(pair.source),
+                target=subwords.cut(pair.target),
+                sure=frozenset(),
+                possible=frozenset(),
+            )
+            for pair in pairs.pairs
+        ),
+    )
 
 
 def learn_subwords(counts: Mapping[str, int], num_merges: int) -> Subwords:

@@ -79,8 +79,8 @@ def shapes_table(latent_dim: int = 100, batch: int = 64) -> pd.DataFrame:
                     "layer": f"{name} {number}",
                     "W": f"{outputs} × {inputs}",
                     "E": f"{batch} × {outputs}",
-                    "Eᵀ H": f"({outputs} × {batch}) ({batch} × {inputs})",
-                    "E W": f"({batch} × {outputs}) ({outputs} × {inputs})",
+                    "gradient of W": f"({outputs} × {batch}) ({batch} × {inputs})",
+                    "error passed on": f"({batch} × {outputs}) ({outputs} × {inputs})",
                 }
             )
     return pd.DataFrame(rows)
@@ -123,7 +123,7 @@ def small_steps(seed: int, size: float = 1e-3) -> dict[str, tuple[float, float]]
     return out
 
 
-def early_game(profile: str, seed: int) -> pd.DataFrame:
+def early_game(dataset: str, profile: str, seed: int) -> pd.DataFrame:
     """A generator that stands still while a discriminator learns to tell it: D(G(z)), and how strongly each loss pulls.
 
     Columns: `step`, `probability`, the mean D(G(z)); `saturating` and `non-saturating`, norms of the gradient for all
@@ -135,7 +135,7 @@ def early_game(profile: str, seed: int) -> pd.DataFrame:
     num_steps, count = {"fast": (24, 200), "cpu": (40, 2000), "full": (40, 2000)}[profile], 64
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        x = signed(load("mnist", "train", n=num_steps[1]).images.flatten(1))
+        x = signed(load(dataset, "train", n=num_steps[1]).images.flatten(1))
         generator, judge = ImageGenerator(100, batch_norm=False), ImageJudge()
         player = discriminator_player(judge, generator, x, normal_latents(100), rate=1e-3)
         z = torch.randn(count, 100)

@@ -166,3 +166,18 @@ def stuck_sentence(runs: Sequence[Run]) -> str:
     place = config.depths.index(depth), config.rates.index(rate)
     post, pre = (np.mean([held_out(run, norm, config.warm_ups[0])[place] for run in runs]) for norm in NORMS)
     return f"With {depth} layers post-LN ends at a held-out loss of {post:.2f} nats per word, pre-LN at {pre:.2f}."
+
+
+def after_training(runs: Sequence[Run], warm_up: int, arises: bool) -> str:
+    """How the sentence about the gap ends: what happened to post-LN, and what warm-up changes about it."""
+    if not arises:
+        return ". These models are too few layers deep, or trained for too few steps, to show it."
+    return f": post-LN has fallen into a state that no gradient leaves. Warm-up {warm_up_word(runs, warm_up)} it there."
+
+
+def gap_verdict(arises: bool) -> str:
+    """What the gap between the norms is about, or that it was not seen."""
+    shown = "gap of many powers of ten that is shown for these two orders"
+    if arises:
+        return f"So the {shown} is a statement about trained models, and about their rate."
+    return f"The {shown} is not in these runs."

@@ -18,6 +18,9 @@ from coursework.derivations.witness import number
 _INLINE = 240.0
 """Points: a formula no wider may stand in a line of text."""
 
+UNCHECKED = Report("", (), ())
+"""Stands for the report of a check that was not made."""
+
 _SIGNS = dict(zip(RELATIONS, ("=", r"\leq", r"\geq"), strict=True))
 
 
@@ -29,18 +32,19 @@ def render(derivation: Derivation, report: Report | None = None) -> str:
 
     Args:
         derivation: what to show.
-        report: the outcome of its check; None runs the check.
+        report: the outcome of its check; None runs the check, `UNCHECKED` sets the lines without a word on them.
 
     Raises:
         DerivationError: a formula is too wide and has no place to be broken.
     """
     report = report or derivation.check()
+    verdicts = [mark(checked.verdict) for checked in report.steps] or [""] * len(derivation.steps[1:])
     rows = [(derivation.of, "=" if derivation.of else "", derivation.steps[0].expression)]
     reasons = [f"*Start:* {derivation.steps[0].reason}."]
     all_proved = report.steps and all(checked.verdict.status is Status.PROVED for checked in report.steps)
-    for letter, step, checked in zip(ascii_lowercase, derivation.steps[1:], report.steps, strict=False):
+    for letter, step, found in zip(ascii_lowercase, derivation.steps[1:], verdicts, strict=False):
         rows.append(("", rf"\overset{{{letter}}}{{{_SIGNS[step.relation]}}}", step.expression))
-        reasons.append(f"({letter}) {step.reason}" + (";" if all_proved else f" — *{mark(checked.verdict)}*;"))
+        reasons.append(f"({letter}) {step.reason}" + (";" if all_proved or not found else f" — *{found}*;"))
     reasons[-1] = reasons[-1][:-1] + "."
     if all_proved:
         reasons.append("*Proved.*" if len(report.steps) == 1 else "*Each step proved.*")

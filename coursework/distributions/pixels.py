@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.distributions import constraints
 from torch.nn.functional import softplus
 
-from coursework.distributions.coupling import TransformModule
+from coursework.distributions.transform_module import TransformModule
 
 LEVELS = 256
 """Grey levels of an 8-bit image; with noise of width one added to them, pixels fill 0 … 256."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from coursework.data import load
+from coursework.data.images import num_rows
 from coursework.nets.classifiers import ConvClassifier
 from coursework.objectives import Terms
 from coursework.training.device import resolve_device
@@ -22,9 +23,9 @@ class Config:
     """Which images, how long, how fast.
 
     Attributes:
-        dataset: images by name; all its training images are used unless `num_train` says fewer.
-        num_train: training images, the first ones.
-        num_test: test images for the accuracy, the first ones.
+        dataset: images by name.
+        num_train: training images, the first ones; all if there are fewer.
+        num_test: test images for the accuracy, likewise.
         epochs: passes over the training images.
         batch_size: images a step.
         rate: first step size of Adam, falling to zero along a half cosine.
@@ -32,7 +33,7 @@ class Config:
         device: `auto`, `cpu` or `cuda`.
     """
 
-    dataset: Literal["fashion-mnist", "mnist"] = "fashion-mnist"
+    dataset: Literal["fashion-mnist", "mnist", "mnist-5k"] = "fashion-mnist"
     num_train: Annotated[int, Interval(ge=10, le=60_000)] = 60_000
     num_test: Annotated[int, Interval(ge=10, le=10_000)] = 10_000
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 6
@@ -55,8 +56,8 @@ def build(config: Config) -> Task:
         DataError, DeviceError: the images or the device are absent.
     """
     device = resolve_device(config.device)
-    train = load(config.dataset, "train", n=config.num_train)
-    test = load(config.dataset, "test", n=config.num_test)
+    train = load(config.dataset, "train", n=min(config.num_train, num_rows(config.dataset, "train")))
+    test = load(config.dataset, "test", n=min(config.num_test, num_rows(config.dataset, "test")))
     images, labels = train.images.to(device), train.labels.to(device)
     classifier = ConvClassifier(len(train.class_names)).to(device)
     batches = index_batches(len(images), config.batch_size, config.seed, device)

@@ -54,7 +54,7 @@ class Config:
         device: `auto`, `cpu` or `cuda`.
     """
 
-    dataset: Literal["mnist", "fashion-mnist"] = "mnist"
+    dataset: Literal["mnist", "fashion-mnist", "mnist-5k"] = "mnist"
     num_train: Annotated[int, Interval(ge=2, le=60_000)] = 50_000
     num_test: Annotated[int, Interval(ge=10, le=10_000)] = 10_000
     holdout: Literal["test", "validation"] = "test"
@@ -63,7 +63,7 @@ class Config:
     beta_first: Annotated[float, Interval(gt=0, lt=1)] = 1e-3
     beta_last: Annotated[float, Interval(gt=0, lt=1)] = 0.2
     channels: Annotated[int, Interval(ge=4, le=1024)] = 24
-    num_steps: Annotated[int, Interval(ge=1, le=10_000_000)] = 1600
+    num_steps: Annotated[int, Interval(ge=1, le=10_000_000)] = 2000
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 3e-3
     num_samples: Annotated[int, Interval(ge=10, le=100_000)] = 1000
@@ -77,6 +77,7 @@ class Config:
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {
+            "dataset": "mnist-5k",
             "num_train": 1000,
             "num_test": 100,
             "length": 20,
@@ -91,7 +92,8 @@ class Config:
             "measure": "fast",
         },
         "cpu": {
-            "num_train": 20_000,
+            "dataset": "mnist-5k",
+            "num_train": 4000,
             "num_test": 1000,
             "length": 50,
             "beta_first": 2e-3,

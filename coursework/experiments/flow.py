@@ -15,7 +15,8 @@ from coursework.data import load
 from coursework.distributions.pixels import PixelLogit, PixelQuantile
 from coursework.errors import ConfigError
 from coursework.models.dequantisation import UniformDequantiser, VariationalDequantiser
-from coursework.models.flow import Flow, conv_flow, dense_flow
+from coursework.models.flow import Flow
+from coursework.models.image_flows import conv_flow, dense_flow, level_flow
 from coursework.nets.gated import GatedConvNet
 from coursework.nets.mlp import MLP
 from coursework.objectives import Terms
@@ -44,16 +45,19 @@ class Config:
         num_train: training images: the first rows of the training file.
         num_validation: the rows after them, for the curve and for every choice.
         num_test: test images for the final number, the first ones.
-        kind: `dense`, couplings of MLPs, or `conv`, a convolutional flow of two scales.
-        pixels: how grey levels get to the whole line: `logit`, or `quantile`, through each pixel's own histogram.
+        kind: `dense`, affine couplings of MLPs; `conv`, of convolutions, on two scales; or `levels`, convolutional
+            couplings through the law of a pixel's grey levels given others, from coarse to fine.
+        pixels: how grey levels get to the whole line: `logit`, or `quantile`, through each pixel's own histogram; no
+            part of `levels`, whose couplings do it.
         alpha: of the logit: how far the ends of the range are moved in.
         smoothing: of the quantiles: images' worth of an even histogram added to every pixel's.
         noise: of the dequantisation: `uniform`, or `variational`, from a net of the image.
         num_couplings: of the dense flow.
-        widths: hidden widths of its nets.
-        scale_couplings: of the convolutional flow, on the fine scale and on the coarse one.
-        channels: features of its nets, on the two scales.
+        widths: hidden widths of MLPs.
+        scale_couplings: of `conv`, on the fine scale and on the coarse one.
+        channels: features of convolutional nets, on the two scales.
         blocks: gated blocks in each of them.
+        num_laws: laws over grey levels that `levels` mixes for a pixel.
         epochs: passes over the training images.
         batch_size: images a step.
         rate: largest step size of Adam.
@@ -64,11 +68,11 @@ class Config:
         device: `auto`, `cpu` or `cuda`.
     """
 
-    dataset: Literal["mnist", "fashion-mnist", "digits"] = "mnist"
+    dataset: Literal["mnist", "fashion-mnist", "mnist-5k", "digits"] = "mnist"
     num_train: Annotated[int, Interval(ge=2, le=60_000)] = 50_000
     num_validation: Annotated[int, Interval(ge=1, le=60_000)] = 10_000
     num_test: Annotated[int, Interval(ge=1, le=10_000)] = 10_000
-    kind: Literal["dense", "conv"] = "dense"
+    kind: Literal["dense", "conv", "levels"] = "dense"
     pixels: Literal["logit", "quantile"] = "quantile"
     alpha: Annotated[float, Interval(ge=1e-6, lt=1)] = 1e-5
     smoothing: Annotated[float, Interval(ge=1e-6, le=1e6)] = 30.0
@@ -78,6 +82,7 @@ class Config:
     scale_couplings: tuple[Annotated[int, Interval(ge=0, le=100)], Annotated[int, Interval(ge=0, le=100)]] = (4, 4)
     channels: tuple[Width, Width] = (16, 32)
     blocks: Annotated[int, Interval(ge=0, le=20)] = 1
+    num_laws: Annotated[int, Interval(ge=2, le=256)] = 16
     epochs: Annotated[int, Interval(ge=1, le=1000)] = 40
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 128
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
@@ -89,6 +94,7 @@ class Config:
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {
+            "dataset": "mnist-5k",
             "num_train": 1000,
             "num_validation": 200,
             "num_test": 200,
@@ -101,8 +107,9 @@ class Config:
             "num_draws": 2,
         },
         "cpu": {
-            "num_train": 5000,
-            "num_validation": 1000,
+            "dataset": "mnist-5k",
+            "num_train": 3500,
+            "num_validation": 500,
             "num_test": 1000,
             "num_couplings": 4,
             "widths": (128,),
@@ -202,15 +209,16 @@ def trained_flow(run: Run) -> tuple[Flow, nn.Module]:
 
 def _flow(config: Config, train: UInt8[Tensor, "image height width"]) -> Flow:
     shape = (train.shape[1], train.shape[2])
+    nets: Any = {"channels": config.channels, "blocks": config.blocks}
+    if config.kind == "levels":
+        return level_flow(train, **nets, widths=config.widths, num_laws=config.num_laws)
     makers: dict[str, Callable[[], nn.Module]] = {
         "logit": lambda: PixelLogit(config.alpha),
         "quantile": lambda: PixelQuantile(train, config.smoothing),
     }
     pixels = makers[config.pixels]()
     if config.kind == "conv":
-        return conv_flow(
-            shape, pixels, num_couplings=config.scale_couplings, channels=config.channels, blocks=config.blocks
-        )
+        return conv_flow(shape, pixels, num_couplings=config.scale_couplings, **nets)
     generator = torch.Generator().manual_seed(config.seed)
     return dense_flow(shape, pixels, num_couplings=config.num_couplings, widths=config.widths, generator=generator)
 
@@ -218,7 +226,7 @@ def _flow(config: Config, train: UInt8[Tensor, "image height width"]) -> Flow:
 def _dequantiser(config: Config, shape: tuple[int, int]) -> nn.Module:
     if config.noise == "uniform":
         return UniformDequantiser()
-    if config.kind == "conv":
+    if config.kind != "dense":
         return VariationalDequantiser(GatedConvNet(1, 2, config.channels[0], 0, shape), flat=False)
     num_pixels = shape[0] * shape[1]
     net = MLP([num_pixels, *config.widths, 2 * num_pixels], nn.ReLU)

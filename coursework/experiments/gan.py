@@ -67,7 +67,7 @@ class Config:
         device: `auto`, `cpu` or `cuda`.
     """
 
-    dataset: Literal["mnist", "fashion-mnist"] = "mnist"
+    dataset: Literal["mnist", "fashion-mnist", "mnist-5k"] = "mnist"
     num_train: Annotated[int, Interval(ge=2, le=60_000)] = 50_000
     num_test: Annotated[int, Interval(ge=10, le=10_000)] = 10_000
     holdout: Literal["test", "validation"] = "test"
@@ -80,10 +80,10 @@ class Config:
     widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (128, 256, 512, 1024)
     judge_widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (512, 256)
     batch_norm: bool = True
-    num_steps: Annotated[int, Interval(ge=2, le=10_000_000)] = 2000
+    num_steps: Annotated[int, Interval(ge=2, le=10_000_000)] = 2500
     batch_size: Annotated[int, Interval(ge=2, le=60_000)] = 64
-    rate: Annotated[float, Interval(gt=0, le=1)] = 3e-4
-    judge_rate: Annotated[float, Interval(gt=0, le=1)] = 3e-4
+    rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
+    judge_rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
     num_samples: Annotated[int, Interval(ge=10, le=100_000)] = 10_000
     measure: Literal["fast", "cpu", "full"] = "full"
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
@@ -91,15 +91,23 @@ class Config:
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {
+            "dataset": "mnist-5k",
             "num_train": 1000,
             "num_test": 200,
             "num_samples": 200,
-            "num_steps": 20,
+            "num_steps": 100,
             "widths": (64, 128),
             "judge_widths": (64,),
             "measure": "fast",
         },
-        "cpu": {"num_train": 20_000, "num_test": 2000, "num_samples": 2000, "num_steps": 300, "measure": "cpu"},
+        "cpu": {
+            "dataset": "mnist-5k",
+            "num_train": 3000,
+            "num_test": 1000,
+            "num_samples": 1000,
+            "num_steps": 300,
+            "measure": "cpu",
+        },
         "full": {},
     }
 

@@ -1,14 +1,14 @@
 """Variational and importance-weighted auto-encoders of binarised digits: bounds, likelihood, pictures on the way."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Interval
 from torch import Tensor
-from torch.distributions import ContinuousBernoulli, Distribution, Independent, kl_divergence
+from torch.distributions import kl_divergence
 
 from coursework.conditionals import BernoulliDecoder, Encoder
 from coursework.data import load
@@ -19,6 +19,7 @@ from coursework.errors import ConfigError
 from coursework.inference import sample_prior
 from coursework.metrics.activity import active_fraction
 from coursework.metrics.held_out import Bound, bound, held_out_nll
+from coursework.models.continuous_bernoulli import ContinuousBernoulliDecoder
 from coursework.models.progress import Progress, doubling
 from coursework.nets.pixel_nets import pixel_nets, start_at_mean
 from coursework.objectives import Terms
@@ -87,23 +88,24 @@ class Config:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"num_train": 1000, "num_test": 200, "epochs": 4, "num_draws": 20, "num_draw_images": 20},
-        "cpu": {"num_train": 10_000, "num_test": 1000, "epochs": 10, "num_draws": 100, "num_draw_images": 100},
+        "fast": {
+            "dataset": "mnist-5k",
+            "num_train": 1000,
+            "num_test": 200,
+            "epochs": 4,
+            "num_draws": 20,
+            "num_draw_images": 20,
+        },
+        "cpu": {
+            "dataset": "mnist-5k",
+            "num_train": 4000,
+            "num_test": 1000,
+            "epochs": 10,
+            "num_draws": 100,
+            "num_draw_images": 100,
+        },
         "full": {},
     }
-
-
-class ContinuousBernoulliDecoder(BernoulliDecoder):
-    """p(x|z), a density on 0…1 for every pixel: the Bernoulli law's formula, normalised over grey values.
-
-    Reference: Loaiza-Ganem and Cunningham, arXiv:1907.06845, equation 5.
-    """
-
-    def forward(self, context: Tensor) -> Distribution:
-        """The law of images given latents."""
-        logits = self.net(context)
-        law = ContinuousBernoulli(logits=logits, validate_args=False)
-        return Independent(law, logits.dim() - 1, validate_args=False)
 
 
 def build(config: Config) -> Task:
@@ -127,7 +129,7 @@ def build(config: Config) -> Task:
     x_test = held_out_pixels(held_out, config).to(device)
     check_pixels(x_test, config.likelihood)
     shape = (images.shape[1], images.shape[2])
-    prior = standard_normal_on(config.latent_dim, device)
+    prior = FAMILIES["normal"].prior(config.latent_dim, device=device)
     nets = pixel_nets(config.architecture, config.latent_dim, shape)
     start_at_mean(nets.logits, originals)
     law = BernoulliDecoder if config.likelihood == "bernoulli" else ContinuousBernoulliDecoder
@@ -137,6 +139,7 @@ def build(config: Config) -> Task:
     torch.nn.init.kaiming_uniform_(encoder.head.weight, a=math.sqrt(5))
     per_epoch = math.ceil(len(images) / config.batch_size)
     num_steps = config.epochs * per_epoch
+    schedule = partial(warm_half_cosine, num_steps=num_steps, warm_fraction=_WARM_FRACTION)
     state = {"step": 0}
 
     def measure(x: Tensor) -> Bound:
@@ -203,7 +206,7 @@ def build(config: Config) -> Task:
     adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=config.rate, fused=True)
     return Task(
         modules={"encoder": encoder, "decoder": decoder, "progress": progress},
-        players={"vae": Player(loss, [adam], schedules=[_schedule(num_steps)], before_step=before_step)},
+        players={"vae": Player(loss, [adam], schedules=[schedule], before_step=before_step)},
         batches=index_batches(len(images), config.batch_size, config.seed, device),
         num_steps=num_steps,
         evaluate=evaluate,
@@ -216,15 +219,6 @@ def held_out_pixels(images: Tensor, config: Config) -> Tensor:
     """Held-out images on 0…1 as the config's model is measured on them; for `dynamic` the `static` draw."""
     how = "static" if config.binarisation == "dynamic" else config.binarisation
     return drawn(prepare(images, how, seed=STATIC_SEED["test"]), how)
-
-
-def standard_normal_on(latent_dim: int, device: torch.device) -> Distribution:
-    """The prior N(0, I) on a device."""
-    return FAMILIES["normal"].prior(latent_dim, device=device)
-
-
-def _schedule(num_steps: int) -> Callable[[int], float]:
-    return lambda step: warm_half_cosine(step, num_steps, _WARM_FRACTION)
 
 
 def _check(config: Config) -> None:

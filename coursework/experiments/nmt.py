@@ -1,6 +1,5 @@
 """English to French by a GRU with or without attention, or by a transformer (study S-NMT)."""
 
-import dataclasses
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -8,19 +7,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Interval
-from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from coursework.data.corpora import check_lengths, load_corpus, payload
-from coursework.data.subwords import Subwords, learn_subwords
-from coursework.data.text import EOS, PAD, PairSet, Vocabulary, bucketed_batches, is_word, padded, trimmed
+from coursework.data.subwords import Subwords, in_pieces, learn_subwords
+from coursework.data.text import PairSet, Vocabulary, bucketed_batches, is_word, padded, trimmed
 from coursework.errors import ConfigError
 from coursework.experiments.nmt_scores import CURVE_PAIRS, Curve, Setting, forced_and_free, scores
 from coursework.models.recurrent import RecurrentTranslator
 from coursework.models.stored import VocabularyMark
 from coursework.models.transformer import TransformerTranslator
 from coursework.objectives import Terms
+from coursework.objectives.words import word_loss
 from coursework.training.device import resolve_device
 from coursework.training.loop import Player
 from coursework.training.schedules import warm_half_cosine
@@ -90,31 +88,10 @@ class Config:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
-        "fast": {"num_train": 300, "num_test": 60, "epochs": 2},
+        "fast": {"num_train": 200, "num_test": 50, "epochs": 2},
         "cpu": {},
         "full": {"num_test": 1000, "epochs": 9},
     }
-
-
-TRANSFORMER: dict[str, Any] = {"model": "transformer", "rate": 3e-3, "warm_fraction": 0.1}
-"""What a transformer on generated pairs is trained with, beside the defaults."""
-
-MULTI30K: dict[str, dict[str, Any]] = {
-    "gru-attention": {"embed_dim": 256, "dim": 256, "epochs": 10, "rate": 1.5e-3, "dropout": 0.3},
-    "transformer": {"dim": 192, "num_layers": 3, "hidden": 512, "epochs": 18, "rate": 2e-3, "dropout": 0.15,
-                    "warm_fraction": 0.12},
-}  # fmt: skip
-"""Model → what its run of record on Multi30K changes."""
-
-_MULTI30K = {
-    **{"dataset": "multi30k", "num_train": 0, "num_test": 0, "num_merges": 6000, "longest": 100},
-    **{"batch_size": 256, "smoothing": 0.1, "beams": 4},
-}
-
-
-def on_multi30k(model: str) -> dict[str, Any]:
-    """The settings of a run of record on Multi30K: for `configure("nmt", ...)` or `Page.vary`."""
-    return {**_MULTI30K, "model": model, **MULTI30K[model]}
 
 
 def corpus(config: Config) -> tuple[PairSet, PairSet, Vocabulary, Vocabulary, Subwords | None]:
@@ -132,28 +109,11 @@ def corpus(config: Config) -> tuple[PairSet, PairSet, Vocabulary, Vocabulary, Su
         return train, held_out, Vocabulary.of(train.sources), Vocabulary.of(train.targets), None
     counts = Counter(word for sentence in (*train.sources, *train.targets) for word in sentence)
     subwords = learn_subwords(counts, config.num_merges)
-    train, held_out = (cut(part, subwords) for part in (train, held_out))
+    train, held_out = (in_pieces(part, subwords) for part in (train, held_out))
     check_lengths(train, config.longest - 1)
     check_lengths(held_out, config.longest - 1)
     shared = Vocabulary.of([*train.sources, *train.targets])
     return train, held_out, shared, shared, subwords
-
-
-def cut(pairs: PairSet, subwords: Subwords) -> PairSet:
-    """The pairs in pieces, which have no alignment."""
-    return dataclasses.replace(
-        pairs,
-        pairs=tuple(
-            dataclasses.replace(
-                pair,
-                source=subwords.cut(pair.source),
-                target=subwords.cut(pair.target),
-                sure=frozenset(),
-                possible=frozenset(),
-            )
-            for pair in pairs.pairs
-        ),
-    )
 
 
 def translator(config: Config, num_source: int, num_target: int) -> RecurrentTranslator | TransformerTranslator:
@@ -197,25 +157,6 @@ def translator(config: Config, num_source: int, num_target: int) -> RecurrentTra
     )
 
 
-def word_loss(
-    logits: Float[Tensor, "batch step vocab"], target: Int[Tensor, "batch step"], *, end: bool, smoothing: float
-) -> tuple[Float[Tensor, ""], Float[Tensor, " batch"]]:
-    """The mean over words of the cross entropy, and −log p of every sentence; `PAD` counts in neither.
-
-    Args:
-        logits: of every step.
-        target: word numbers.
-        end: whether `EOS` counts.
-        smoothing: share of the target's probability spread over all words, in the mean alone.
-    """
-    counted = target if end else target.masked_fill(target == EOS, PAD)
-    flat, numbers = logits.flatten(0, 1), counted.flatten()
-    mean = cross_entropy(flat, numbers, ignore_index=PAD, label_smoothing=smoothing)
-    with torch.no_grad():
-        each = cross_entropy(flat, numbers, ignore_index=PAD, reduction="none").view(counted.shape).sum(1)
-    return mean, each
-
-
 def build(config: Config) -> Task:
     """The translator, its Adam, and its scores on held-out pairs.
 
@@ -227,13 +168,14 @@ def build(config: Config) -> Task:
     train, held_out, english, french, subwords = corpus(config)
     source, target = (padded(v.encode(s)).to(device) for v, s in ((english, train.sources), (french, train.targets)))
     model = translator(config, len(english), len(french)).to(device)
+    reading, writing = (is_word(numbers).sum(1).cpu() for numbers in (source, target))
     num_steps = config.epochs * math.ceil(len(train) / config.batch_size)
     setting = Setting(config.dataset, config.holdout, config.num_merges > 0, config.longest, config.beams)
     curve = Curve(num_steps // config.curve_every + 1 if config.curve_every else 0)
     watched: list[Tensor] = []
     if config.curve_every:
         part = load_corpus(config.dataset, "validation", n=CURVE_PAIRS)
-        part = cut(part, subwords) if subwords is not None else part
+        part = in_pieces(part, subwords) if subwords is not None else part
         watched = [padded(english.encode(part.sources)).to(device), padded(french.encode(part.targets)).to(device)]
 
     def loss(index: Tensor) -> tuple[Tensor, Terms]:
@@ -272,7 +214,7 @@ def build(config: Config) -> Task:
                 before_step=measure,
             )
         },
-        batches=bucketed_batches(is_word(target).sum(1).cpu(), config.batch_size, config.seed),
+        batches=bucketed_batches(writing * (config.longest + 1) + reading, config.batch_size, config.seed, pool=100),
         num_steps=num_steps,
         evaluate=evaluate,
         payload=payload(config.dataset),

@@ -5,14 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from coursework.data.pairs import Pair
 from coursework.data.text import PairSet, Vocabulary
-from coursework.data.words import detokenised
 from coursework.experiments.nmt_scores import sentences
-from coursework.experiments.translation import is_reordered
 from coursework.metrics.bleu import bleu_difference, bleu_of
 from coursework.report.tables import mean_and_spread
 from coursework.runs import Run
@@ -38,18 +33,17 @@ def interval(run: Run, name: str) -> str:
 
 
 def quality_table(runs: Runs) -> pd.DataFrame:
-    """A row per model: weights, BLEU and chrF, sentences right, words right, −log p per word."""
+    """A row per model: weights, BLEU, its interval, chrF, sentences and words right."""
     return pd.DataFrame(
         [
             {
                 "model": label,
                 "weights": f"{own[0].metrics['parameters']:,.0f}",
                 "BLEU": of(own, "bleu", ".1f"),
-                "first seed [95 %]": interval(own[0], "bleu"),
+                "95 %, first seed": f"{own[0].metrics['bleu_low']:.1f} to {own[0].metrics['bleu_high']:.1f}",
                 "chrF": of(own, "chrf", ".1f"),
                 "sentences right": of(own, "exact_match", ".3f"),
                 "words right": of(own, "forced_accuracy", ".3f"),
-                "nats a word": of(own, "forced_nll", ".3f"),
             }
             for label, own in runs.items()
         ]
@@ -88,36 +82,8 @@ def length_table(names: Sequence[str], scores: Mapping[str, Sequence[float]]) ->
     )
 
 
-def alignment_table(runs: Runs) -> pd.DataFrame:
-    """Alignment error rate of every head, and of the mean of the heads, on all and on reordered pairs; the diagonal."""
-    rows = []
-    for label, own in runs.items():
-        heads = sorted(
-            (n for n in own[0].metrics if n.startswith("head_") and n.endswith("_error")),
-            key=lambda name: int(name.split("_")[1]),
-        )
-        names = dict.fromkeys(["attention_error"]) if len(heads) == 1 else dict.fromkeys([*heads, "attention_error"])
-        layers = own[0].config.num_layers
-        for name in names:
-            if name == "attention_error":
-                shown = label if len(heads) == 1 else f"{label}, mean of all heads"
-            else:
-                layer, head = divmod(int(name.split("_")[1]), len(heads) // layers)
-                shown = f"{label}, layer {layer + 1}, head {head + 1}"
-            rows.append({"attention": shown, "all pairs": of(own, name), "reordered": of(own, f"{name}_reordered")})
-    first = next(iter(runs.values()))
-    rows.append(
-        {
-            "attention": "the diagonal (no model)",
-            "all pairs": f"{first[0].metrics['diagonal_error']:.3f}",
-            "reordered": f"{first[0].metrics['diagonal_error_reordered']:.3f}",
-        }
-    )
-    return pd.DataFrame(rows)
-
-
 def end_table(runs: Runs) -> pd.DataFrame:
-    """A row per training with or without the end: lengths, cut sentences, repeated pairs, BLEU and chrF."""
+    """A row per training with or without the end: lengths, cut sentences, repeated pairs, BLEU."""
     rows = [
         {
             "loss": label,
@@ -126,7 +92,6 @@ def end_table(runs: Runs) -> pd.DataFrame:
             "cut at the limit": of(own, "cut", ".3f"),
             "repeated pairs": of(own, "repeated", ".3f"),
             "BLEU": of(own, "bleu", ".1f"),
-            "chrF": of(own, "chrf", ".1f"),
             "words right, told": of(own, "forced_accuracy_inside", ".3f"),
         }
         for label, own in runs.items()
@@ -172,16 +137,16 @@ def steps_to(run: Run, level: float, column: int = FORCED) -> int:
 
 
 def forcing_table(runs: Mapping[float, Run]) -> pd.DataFrame:
-    """A row per ratio: steps to the losses that all reach, words right told and untold, their gap, BLEU."""
+    """A row per ratio: steps to the losses that all reach (`common_loss`), words right, their gap, BLEU."""
     told, untold = common_loss(runs), common_loss(runs, FREE)
     return pd.DataFrame(
         [
             {
                 "ratio": f"{ratio:g}",
-                f"steps to {told:.2f} nats told": steps_to(run, told),
-                f"steps to {untold:.2f} nats untold": steps_to(run, untold, FREE),
-                "words right, told": f"{run.metrics['forced_accuracy']:.3f}",
-                "words right, untold": f"{run.metrics['free_accuracy']:.3f}",
+                "steps, told": steps_to(run, told),
+                "steps, untold": steps_to(run, untold, FREE),
+                "right, told": f"{run.metrics['forced_accuracy']:.3f}",
+                "right, untold": f"{run.metrics['free_accuracy']:.3f}",
                 "gap": f"{gap(run):+.3f}",
                 "BLEU": interval(run, "bleu"),
             }
@@ -211,44 +176,19 @@ def position_table(runs: Mapping[str, tuple[Run, Run]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def crossings(pair: Pair) -> int:
-    """How many pairs of gold links cross."""
-    return sum(t < u and s > v for t, s in pair.sure for u, v in pair.sure)
-
-
-def most_reordered(pairs: Sequence[Pair], *, kept: int, longest: int = 12) -> int:
-    """The place of the pair with the most crossing links among the first `kept`, no longer than `longest` words."""
-    fits = [k for k, p in enumerate(pairs[:kept]) if max(len(p.source), len(p.target)) <= longest]
-    if not fits:
-        raise ValueError(f"none of {kept} pairs has at most {longest} words.")
-    return max(fits, key=lambda k: (crossings(pairs[k]), -k))
-
-
-def gold_map(pair: Pair) -> Float[Tensor, "target source"]:
-    """The gold alignment as a map: one for a sure link, one half for a possible one."""
-    gold = torch.zeros(len(pair.target), len(pair.source))
-    for links, weight in ((pair.possible, 0.5), (pair.sure, 1.0)):
-        for t, s in links:
-            gold[t, s] = weight
-    return gold
-
-
-def word_order_examples(
-    held_out: PairSet, french: Vocabulary, runs: Mapping[str, Run], *, each: int = 1
-) -> pd.DataFrame:
-    """The first held-out sentences with a negation, with an adjective behind its noun, and with neither."""
-
-    def kind(pair: Pair) -> str:
-        if "pas" in pair.target:
-            return "negation"
-        return "adjective behind its noun" if is_reordered(pair.sure) else "same order"
-
-    written = {label: sentences(run.arrays["translations"], french, False) for label, run in runs.items()}
-    rows = []
-    for name in ("negation", "adjective behind its noun", "same order"):
-        for place in [k for k, pair in enumerate(held_out.pairs) if kind(pair) == name][:each]:
-            pair = held_out.pairs[place]
-            rows.append({"order": name, "who": "English", "sentence": " ".join(pair.source)})
-            rows.append({"order": "", "who": "reference", "sentence": detokenised(pair.target)})
-            rows += [{"order": "", "who": label, "sentence": detokenised(own[place])} for label, own in written.items()]
-    return pd.DataFrame(rows)
+def record_table(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """A row per run of record: weights, passes, BLEU of the likeliest words and of beams, chrF, time."""
+    return pd.DataFrame(
+        [
+            {
+                "model": label,
+                "weights": f"{run.metrics['parameters']:,.0f}",
+                "passes": run.config.epochs,
+                "BLEU, greedy": f"{run.metrics['greedy_bleu']:.1f}",
+                "BLEU, beams": interval(run, "bleu"),
+                "chrF": f"{run.metrics['chrf']:.1f}",
+                "CPU minutes": f"{run.provenance['cpu_seconds']['total'] / 60:.0f}",
+            }
+            for label, run in runs.items()
+        ]
+    )

@@ -55,7 +55,7 @@ def grouped_bars(groups: Sequence[str], bars: Mapping[str, Sequence[float]], *, 
             places = np.arange(len(groups)) + (k - (len(bars) - 1) / 2) * width
             axis.bar(places, values, width, label=name)
         axis.set_xticks(range(len(groups)), list(groups))
-        axis.set(xlabel=x_label, ylabel=label)
+        axis.set(xlabel=x_label, ylabel=label, ylim=(0, max(1.0, axis.get_ylim()[1])))
         figure.legend(loc="outside upper center", ncols=len(bars))
     return figure
 

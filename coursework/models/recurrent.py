@@ -95,12 +95,16 @@ class RecurrentTranslator(nn.Module):
         """
         state = self.begin(source)
         before = torch.cat([torch.full_like(target[:, :1], BOS), target[:, :-1]], 1)
+        told = self.dropout(self.target(before)).unbind(1) if forced is None else ()
         features, rows = [], []
         outputs: list[Tensor] = []
-        for step, told in enumerate(before.unbind(1)):
-            own = forced is not None and step > 0
-            word = torch.where(forced[:, step], told, outputs[-1].argmax(-1)) if own and forced is not None else told
-            embedded = self.dropout(self.target(word))
+        for step, word in enumerate(before.unbind(1)):
+            if forced is None:
+                embedded = told[step]
+            else:
+                if step:
+                    word = torch.where(forced[:, step], word, outputs[-1].argmax(-1))
+                embedded = self.dropout(self.target(word))
             state, context, weights = self._step(state, embedded)
             features.append(torch.cat([state[0], context, embedded], -1))
             rows.append(weights)

@@ -22,20 +22,18 @@ class FeedForward(nn.Module):
     Args:
         dim: coordinates of a row, in and out.
         hidden: coordinates between.
-        dropout: share of the hidden coordinates that training sets to zero.
     """
 
-    def __init__(self, dim: int, hidden: int, dropout: float = 0.0) -> None:
+    def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.inner, self.outer = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
-        self.dropout = nn.Dropout(dropout)
         for linear in (self.inner, self.outer):
             nn.init.xavier_uniform_(linear.weight)
             nn.init.zeros_(linear.bias)
 
     def forward(self, x: Float[Tensor, "batch step dim"]) -> Float[Tensor, "batch step dim"]:
         """A row for every row."""
-        return self.outer(self.dropout(torch.relu(self.inner(x))))
+        return self.outer(torch.relu(self.inner(x)))
 
 
 class TransformerBlock(nn.Module):
@@ -66,7 +64,7 @@ class TransformerBlock(nn.Module):
         self.attention_norm = nn.LayerNorm(dim)
         self.cross = MultiHeadAttention(dim, num_heads) if cross else None
         self.cross_norm = nn.LayerNorm(dim) if cross else None
-        self.feed_forward = FeedForward(dim, hidden, dropout)
+        self.feed_forward = FeedForward(dim, hidden)
         self.feed_forward_norm = nn.LayerNorm(dim)
         self.dropout = nn.Dropout(dropout)
 

@@ -52,6 +52,14 @@ ANSWERED = {
     "D10(a)": "dry/gradients",
     "D10(b)": "dry/gradients",
     "D10(c)": "dry/gradients",
+    **{f"S-VAE {i}": "studies/vae" for i in range(1, 9)},
+    **{f"S-GAN {i}": "studies/gan" for i in range(1, 4)},
+    "S-NF 1": "studies/flow",
+    "S-NF 2": "studies/flow",
+    "S-NF 3": "studies/comparison",
+    "S-DDPM": "studies/diffusion",
+    **{f"S-NMT {i}": "studies/translation" for i in range(1, 4)},
+    **{f"S-TR {i}": "studies/layer_norm" for i in range(1, 3)},
 }
 """Question of the syllabus → the page that answers it, under a heading that begins with the question's id."""
 
@@ -59,7 +67,7 @@ MIN_WORDS = 40
 MIN_PAGES = 2
 MAX_OVERFULL = 1.0  # points; less cannot be seen
 
-_ID = re.compile(r"^((?:W|D)\d+(?:\.\d+|\([a-z]\))?|S-[A-Z]+ \d+)(?!\w)")
+_ID = re.compile(r"^((?:W|D)\d+(?:\.\d+|\([a-z]\))?|S-DDPM|S-[A-Z]+ \d+)(?!\w)")
 _NETWORK = re.compile(r"^(?:https?:)?//", re.IGNORECASE)
 _REMOTE_CODE = re.compile(r"""["'](?:https?:)?//[^"'\s]+\.m?(?:js|css)\b""")
 _LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "object": "data"}

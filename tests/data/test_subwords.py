@@ -6,7 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from coursework.data.subwords import joined, learn_subwords
+from coursework.data.pairs import Pair
+from coursework.data.subwords import Subwords, in_pieces, joined, learn_subwords
+from coursework.data.text import PairSet
 
 WORDS = Counter({"low": 5, "lower": 2, "newest": 6, "widest": 3, "aaaa": 4, "banana": 3, "é": 2, "bab": 1})
 
@@ -51,3 +53,12 @@ def test_pieces_join_to_the_words_seen_or_not():
     assert len(pieces) > len(sentence)
     assert joined(pieces) == sentence
     assert joined(pieces[:1]) == [pieces[0].removesuffix("@@")]
+
+
+def test_pairs_in_pieces_have_no_alignment():
+    pair = Pair(("low",), ("lot", "low"), frozenset({(0, 0)}), frozenset({(1, 0)}))
+    cut = in_pieces(PairSet((pair,), "own", "test"), Subwords((("l@@", "o@@"), ("lo@@", "w"))))
+    assert cut.sources == [("low",)]
+    assert cut.targets == [("lo@@", "t", "low")]
+    assert not cut.pairs[0].sure | cut.pairs[0].possible
+    assert (cut.name, cut.split) == ("own", "test")

@@ -10,7 +10,7 @@ from coursework.derivations.core import Derivation, Step
 from coursework.derivations.latex import TEXT_WIDTH, aligned, broken, latex
 from coursework.derivations.naming import Named, abbreviations, unfold
 from coursework.derivations.registry import DerivationError
-from coursework.derivations.render import ledger, render, render_slip, render_slips, slip_table
+from coursework.derivations.render import UNCHECKED, ledger, render, render_slip, render_slips, slip_table
 from coursework.derivations.width import width
 
 x, y = sp.symbols("x y", real=True)
@@ -223,3 +223,12 @@ def test_tex_finds_every_formula_narrow_enough(tmp_path):
     assert len(widths) == len(blocks), log[-2000:]
     assert "! " not in log, log[-2000:]
     assert max(widths) <= TEXT_WIDTH
+
+
+def test_without_a_check_the_lines_are_set_and_nothing_is_said_of_them():
+    entry = DERIVATIONS["bernoulli-slope"]
+    checked, unchecked = render(entry), render(entry, UNCHECKED)
+    assert unchecked.split("\n\n")[:-1] == checked.split("\n\n")[: len(unchecked.split("\n\n")) - 1]
+    assert all(step.reason in unchecked for step in entry.steps)
+    for word in ("proved", "hecked", "rgued"):
+        assert word not in unchecked

@@ -7,8 +7,11 @@ import torch
 from torch import nn
 from torch.distributions import ComposeTransform
 
-from coursework.distributions.coupling import ActNorm, AffineCoupling, Flatten, Squeeze, TwoScales, pull, push
+from coursework.distributions.coupling import ActNorm, AffineCoupling
+from coursework.distributions.level_coupling import LevelCoupling
 from coursework.distributions.pixels import PixelLogit, PixelQuantile
+from coursework.distributions.reshaping import Flatten, Squeeze, TwoScales
+from coursework.distributions.transform_module import pull, push
 from coursework.nets.gated import GatedConvNet
 from coursework.nets.mlp import MLP
 
@@ -30,6 +33,11 @@ def conv_coupling(channels, shape):
     return AffineCoupling(GatedConvNet(channels // 2, channels, 4, 1, shape), moved, event_dim=3)
 
 
+def level_coupling():
+    seen, moved = (torch.tensor(places) for places in ([True, False, True], [False, True, False]))
+    return LevelCoupling(MLP([4, 8, 4], nn.Tanh), seen, moved, GREYS, 4)
+
+
 def two_scales():
     rest = [Squeeze(), ActNorm((8, 1, 1)), conv_coupling(8, (1, 1))]
     return TwoScales([conv_coupling(4, (2, 2))], 2, rest, (4, 2, 2), (8, 1, 1))
@@ -45,6 +53,7 @@ MAPS = {
     "flatten": (lambda: Flatten((2, 3)), lambda: torch.randn(3, 2, 3, dtype=torch.float64)),
     "two scales": (two_scales, lambda: torch.randn(3, 4, 2, 2, dtype=torch.float64)),
     "logit": (lambda: PixelLogit(0.05), lambda: 256 * torch.rand(3, 6, dtype=torch.float64)),
+    "grey levels": (level_coupling, lambda: 256 * torch.rand(3, 3, dtype=torch.float64)),
     "quantile": (lambda: PixelQuantile(GREYS, 0.1), lambda: 256 * torch.rand(3, 2, 3, dtype=torch.float64)),
 }
 

@@ -97,6 +97,10 @@ def test_sentences_say_where_and_what(made):
     assert "4.00 nats per word, pre-LN at 2.90" in evidence.stuck_sentence([made])
     assert evidence.count_sentence([made, made]).startswith("Of all depths, rates and seeds there train 2 of 4 (post")
     assert evidence.warm_up_word([made], 0) == "does not prevent"
+    assert evidence.after_training([made], 0, arises=True).endswith("Warm-up does not prevent it there.")
+    assert "Warm-up" not in evidence.after_training([made], 0, arises=False)
+    assert evidence.gap_verdict(arises=True).startswith("So the gap")
+    assert evidence.gap_verdict(arises=False).endswith("is not in these runs.")
     losses, learns = evidence.maps(made)
     assert losses["pre-LN, no warm-up"].tolist() == [[2.0], [2.9]]
     assert learns["post-LN, no warm-up"].tolist() == [[True], [False]]

@@ -12,7 +12,9 @@ from coursework.runs import run
 SMALL = {"dataset": "digits", "num_train": 800, "num_validation": 200, "num_test": 100, "num_curve": 100}
 
 
-@pytest.mark.parametrize("choice", [{}, {"kind": "conv"}, {"noise": "variational", "pixels": "logit"}])
+@pytest.mark.parametrize(
+    "choice", [{}, {"kind": "conv"}, {"kind": "levels"}, {"noise": "variational", "pixels": "logit"}]
+)
 def test_training_lowers_the_curve_and_the_run_can_be_reloaded(choice, runs_folder):
     config = configure("flow", "fast", **SMALL, **choice)
     finished = run(config)

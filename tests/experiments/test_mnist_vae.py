@@ -105,16 +105,10 @@ def test_dynamic_and_static_are_measured_on_the_same_images():
     assert torch.equal(mnist_vae.held_out_pixels(images, static), mnist_vae.held_out_pixels(images, dynamic))
 
 
-def test_a_density_of_grey_pixels():
-    found = run(short(binarisation="grey", likelihood="continuous-bernoulli", epochs=4))
+def test_a_density_of_grey_pixels_is_trained():
+    found = run(short(binarisation="grey", likelihood="continuous-bernoulli", epochs=8))
     assert math.isfinite(found.metrics["nll"])
-    context = torch.randn(3, 2)
-    decoder = mnist_vae.ContinuousBernoulliDecoder(torch.nn.Sequential(torch.nn.Linear(2, 1)))
-    grid = (torch.arange(20_000) + 0.5) / 20_000
-    with torch.no_grad():
-        law = decoder(context)
-        mass = torch.stack([law.log_prob(value.expand(3, 1)).exp() for value in grid[::20]]).mean(0)
-    torch.testing.assert_close(mass, torch.ones(3), atol=2e-3, rtol=0)
+    assert found.arrays["bounds"][-1] > found.arrays["bounds"][0] + 1
 
 
 @pytest.mark.parametrize(
@@ -140,10 +134,20 @@ def test_k_of_zero_and_unknown_values_are_refused_at_once(wrong):
 
 @pytest.mark.parametrize("profile", ["fast", "cpu", "full"])
 def test_the_studys_configs_are_valid_and_fit_their_data(profile):
-    base = vae_study.headline(profile, 1)
-    configs = [base, *vae_study.long_runs(profile, 1).values()]
+    base = vae_study.smaller_images(profile, vae_study.headline(profile, 1))
+    configs = [base, *vae_study.long_runs(profile, 1).values(), *vae_study.long_runs(profile, 1, base.dataset).values()]
     for group in vae_study.comparisons(profile, base).values():
         configs += group.values()
     for config in configs:
         mnist_vae._check(config)
     assert len({repr(config) for config in configs}) >= 14
+
+
+def test_profile_fast_takes_small_digits_unless_others_are_asked_for():
+    for profile, given, taken in (
+        ("fast", "mnist-5k", "digits"),
+        ("fast", "fashion-mnist", "fashion-mnist"),
+        ("cpu", "mnist-5k", "mnist-5k"),
+        ("full", "mnist", "mnist"),
+    ):
+        assert vae_study.smaller_images(profile, vae_study.headline(profile, 0, dataset=given)).dataset == taken

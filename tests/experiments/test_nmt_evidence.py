@@ -8,7 +8,9 @@ import torch
 from coursework.data.pairs import Pair
 from coursework.data.text import EOS, PAD, PairSet, Vocabulary
 from coursework.experiments import configure
+from coursework.experiments import nmt_alignment as alignment
 from coursework.experiments import nmt_evidence as evidence
+from coursework.experiments.nmt import corpus
 from coursework.experiments.records import finished
 from coursework.metrics.bleu import bleu, bleu_statistics
 from coursework.runs import Run, run
@@ -65,14 +67,18 @@ def test_bleu_in_groups_of_length_is_bleu_of_the_group():
 
 
 def test_the_most_reordered_pair_and_its_gold_map():
-    assert [evidence.crossings(p) for p in PAIRS] == [0, 1, 1]
-    assert evidence.most_reordered(PAIRS, kept=3) == 1
-    assert evidence.most_reordered(PAIRS, kept=1) == 0
+    assert [alignment.crossings(p) for p in PAIRS] == [0, 1, 1]
+    assert alignment.most_reordered(PAIRS, kept=3) == 1
+    assert alignment.most_reordered(PAIRS, kept=1) == 0
     with pytest.raises(ValueError, match="at most 2"):
-        evidence.most_reordered(PAIRS, kept=3, longest=2)
-    assert evidence.gold_map(PAIRS[1]).tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+        alignment.most_reordered(PAIRS, kept=3, longest=2)
+    assert alignment.gold_map(PAIRS[1]).tolist() == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
+    assert (
+        alignment.hits(torch.tensor([[0.9, 0, 0, 0.1], [0, 0.8, 0.2, 0], [0, 0.6, 0.4, 0], [0, 0, 0, 1]]), PAIRS[1])
+        == 3
+    )
     loose = Pair(("a", "b"), ("c",), frozenset({(0, 1)}), frozenset({(0, 0)}))
-    assert evidence.gold_map(loose).tolist() == [[0.5, 1.0]]
+    assert alignment.gold_map(loose).tolist() == [[0.5, 1.0]]
 
 
 def test_sentences_right_up_to_the_end_and_examples():
@@ -83,7 +89,7 @@ def test_sentences_right_up_to_the_end_and_examples():
     held_out = PairSet(PAIRS, "own", "test")
     found = made_up({}, {"translations": written})
     assert evidence.right_until_the_end(found, held_out, FRENCH) == pytest.approx(2 / 3)
-    examples = evidence.word_order_examples(held_out, FRENCH, {"m": found})
+    examples = alignment.word_order_examples(held_out, FRENCH, {"m": found})
     assert examples["order"][examples["order"] != ""].tolist() == [
         "negation",
         "adjective behind its noun",
@@ -92,10 +98,22 @@ def test_sentences_right_up_to_the_end_and_examples():
     assert examples["sentence"].tolist()[:3] == ["the cat did not .", "le chat n'a pas.", "le chat"]
 
 
+def test_attention_up_to_the_end_and_behind_it():
+    sharp, even = [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]
+    maps = torch.tensor([[sharp, sharp, even], [[0.5, 0.5, 0.0, 0.0], even, even]])
+    table = alignment.around_the_end(maps, [3, 3], [2, 1]).set_index("words written")
+    assert table.loc["up to the reference's last word"].tolist() == ["0.83", "0.23", "0.00"]
+    assert table.loc["behind it"].tolist() == ["0.50", "0.69", "1.00"]
+
+
 def test_only_finished_runs_are_found(runs_folder):
     config = configure("nmt", "fast", num_train=20, num_test=5, epochs=1)
     assert finished(config) is None
     made = run(config)
+    held_out, english = corpus(config)[1:3]
+    words, maps = alignment.written(made, held_out, english, most=3)
+    assert words.shape == maps.shape[:2]
+    torch.testing.assert_close(maps.sum(-1), torch.ones(words.shape))
     found = finished(config)
     assert found is not None
     assert found.metrics == made.metrics

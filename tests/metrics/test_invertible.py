@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from coursework.distributions.coupling import Flatten
 from coursework.distributions.pixels import PixelLogit
+from coursework.distributions.reshaping import Flatten
 from coursework.metrics.invertible import arc, exactness
-from coursework.models.flow import Flow, dense_flow
+from coursework.models.flow import Flow
+from coursework.models.image_flows import dense_flow
 
 
 def flow():

@@ -81,4 +81,4 @@ def test_the_tables_say_what_was_found():
     shapes = evidence.shapes_table(100, 64).set_index("layer")
     assert list(shapes.index) == ["D 3", "D 2", "D 1", "G 5", "G 4", "G 3", "G 2", "G 1"]
     assert shapes.loc["G 5", "W"] == "784 × 1024"
-    assert shapes.loc["D 1", "E W"] == "(64 × 512) (512 × 784)"
+    assert shapes.loc["D 1", "error passed on"] == "(64 × 512) (512 × 784)"

@@ -7,10 +7,12 @@ import torch
 from torch import nn
 from torch.distributions import Independent, MultivariateNormal, Uniform
 
-from coursework.distributions.coupling import ActNorm, AffineCoupling, Flatten
+from coursework.distributions.coupling import ActNorm, AffineCoupling
 from coursework.distributions.pixels import PixelLogit, PixelQuantile
+from coursework.distributions.reshaping import Flatten
 from coursework.models.dequantisation import UniformDequantiser, VariationalDequantiser
-from coursework.models.flow import Flow, checkerboard, conv_flow, dense_flow
+from coursework.models.flow import Flow
+from coursework.models.image_flows import checkerboard, conv_flow, dense_flow, level_flow
 from coursework.nets.mlp import MLP
 from coursework.objectives.bits import bits_per_dim, flow_loss, tightened_bits
 
@@ -36,7 +38,16 @@ def conv():
     return conv_flow((8, 8), PixelLogit(0.05), num_couplings=(4, 2), channels=(4, 6), blocks=1)
 
 
-FLOWS = {"dense": dense, "conv": conv, "dense on quantiles": lambda: dense(PixelQuantile(images(50), 0.05))}
+def levels():
+    return level_flow(images(50), channels=(4, 6), blocks=1, widths=(16,), num_laws=4)
+
+
+FLOWS = {
+    "dense": dense,
+    "conv": conv,
+    "levels": levels,
+    "dense on quantiles": lambda: dense(PixelQuantile(images(50), 0.05)),
+}
 
 
 def identity():
@@ -79,7 +90,7 @@ def test_log_prob_is_that_of_torchs_transformed_distribution(name):
     torch.testing.assert_close(flow.log_prob(x), law.log_prob(x), rtol=1e-9, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dense", "conv"])
+@pytest.mark.parametrize("name", ["dense", "conv", "levels"])
 def test_log_determinant_is_that_of_autograds_jacobian(name):
     torch.manual_seed(5)
     flow = shaken(FLOWS[name]()).double()

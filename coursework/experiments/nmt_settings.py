@@ -1,0 +1,23 @@
+"""What the translation study changes of the experiment `nmt`: for the transformer, and for its runs of record."""
+
+from typing import Any
+
+TRANSFORMER: dict[str, Any] = {"model": "transformer", "rate": 3e-3, "warm_fraction": 0.1}
+"""What a transformer on generated pairs is trained with, beside the defaults."""
+
+MULTI30K: dict[str, dict[str, Any]] = {
+    "gru-attention": {"embed_dim": 192, "dim": 192, "epochs": 10, "rate": 2e-3, "dropout": 0.2},
+    "transformer": {"dim": 128, "num_layers": 3, "hidden": 512, "epochs": 12, "rate": 2e-3, "dropout": 0.1,
+                    "warm_fraction": 0.1},
+}  # fmt: skip
+"""Model → what its run of record on Multi30K changes."""
+
+_MULTI30K = {
+    **{"dataset": "multi30k", "num_train": 0, "num_test": 0, "num_merges": 3000, "longest": 100},
+    **{"batch_size": 128, "smoothing": 0.1, "beams": 4},
+}
+
+
+def on_multi30k(model: str) -> dict[str, Any]:
+    """The settings of a run of record on Multi30K: for `configure("nmt", ...)` or `Page.vary`."""
+    return {**_MULTI30K, "model": model, **MULTI30K[model]}
