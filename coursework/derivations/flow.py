@@ -50,6 +50,13 @@ def coupling_slogdet(*log_scales: Float[Tensor, ""]) -> Tensor:
     return torch.linalg.slogdet(jacobian).logabsdet
 
 
+class _Determinant(sp.Determinant):
+    """A determinant that is shown as one, and has a value where its entries have."""
+
+    def _eval_evalf(self, prec: int) -> sp.Expr | None:
+        return self.doit()._eval_evalf(prec)
+
+
 @derivation(
     "coupling-log-det",
     title="A coupling's Jacobian is triangular",
@@ -62,7 +69,7 @@ def coupling_triangular() -> Iterator[Step]:
     """One kept entry, two moved ones; c_2 and c_3 are how these depend on the kept one, through the net."""
     jacobian = sp.Matrix([[1, 0, 0], [slope_2, sp.exp(s_2), 0], [slope_3, 0, sp.exp(s_3)]])
     yield Step(
-        sp.log(sp.Determinant(jacobian)),
+        sp.log(_Determinant(jacobian)),
         because=r"rows are outputs; $z_1 = x_1$, $z_j = x_j e^{s_j(x_1)} + t_j(x_1)$; $c_j$ is the net's derivative",
     )
     yield Step(

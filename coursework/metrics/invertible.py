@@ -44,8 +44,8 @@ def arc(first: Float[Tensor, " latent"], last: Float[Tensor, " latent"], num_poi
     Raises:
         ValueError: fewer than two points, or latents in line with the origin, between which there is no one arc.
 
-    >>> arc(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]), 3).norm(dim=1).tolist()
-    [1.0, 1.5, 2.0]
+    >>> arc(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]), 3).norm(dim=1)
+    tensor([1.0000, 1.5000, 2.0000])
     """
     lengths = first.norm(), last.norm()
     cosine = (first @ last / (lengths[0] * lengths[1])).clamp(-1, 1)
