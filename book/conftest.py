@@ -1,4 +1,4 @@
-"""What `pytest --nbval` runs the notebooks of record with: the same bytes everywhere, and the wet pages fast."""
+"""What `pytest --nbval` runs the notebooks of record with: the same bytes everywhere, experiments fast."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PROFILE = "COURSEWORK_PROFILE"
-WET = Path(__file__).parent / "wet"
+EXPERIMENTS = {Path(__file__).parent / part for part in ("wet", "studies")}
 
 os.environ |= {"COURSEWORK_PROGRESS": "0", "PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "0"}
 os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
@@ -15,9 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """A notebook's kernel starts with its first cell: a wet one in profile fast, any other as it was recorded."""
+    """A notebook's kernel starts with its first cell: of the dry part as it was recorded, else in profile fast."""
     os.environ.pop(PROFILE, None)
-    if WET in item.path.parents:
+    if EXPERIMENTS & {*item.path.parents}:
         os.environ[PROFILE] = "fast"
 
 
