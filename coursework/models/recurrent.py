@@ -9,6 +9,9 @@ from coursework.data.text import BOS, PAD, is_word
 from coursework.models.decoding import State
 from coursework.models.seq2seq import AdditiveAttention
 
+_PLACE_SCALE = 0.1
+"""Spread of the embeddings of positions at the start, small beside that of the words, which is 1."""
+
 
 class RecurrentTranslator(nn.Module):
     """A bidirectional GRU reads the source, a GRU writes the target.
@@ -43,6 +46,8 @@ class RecurrentTranslator(nn.Module):
         super().__init__()
         self.source = nn.Embedding(num_source, embed_dim, padding_idx=PAD)
         self.places = nn.Embedding(places, embed_dim) if places else None
+        if self.places is not None:
+            nn.init.normal_(self.places.weight, std=_PLACE_SCALE)
         self.target = nn.Embedding(num_target, embed_dim, padding_idx=PAD)
         self.encoder = nn.GRU(embed_dim, dim, batch_first=True, bidirectional=True)
         self.bridge = nn.Linear(dim, dim)

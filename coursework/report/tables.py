@@ -23,6 +23,15 @@ _NUMBER = re.compile(r"[-+−]?[\d.]|$")
 """How a cell of a column of numbers begins."""
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('one seed', '3 seeds')
+    """
+    return f"one {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def table(frame: pd.DataFrame) -> Markdown:
     """A data frame as a Markdown table, which HTML and PDF both set as one; columns of numbers stand right."""
     text = [not all(isinstance(v, int | float) or _NUMBER.match(str(v)) for v in frame[c]) for c in frame.columns]
