@@ -177,9 +177,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 
 
 def test_validation_images_follow_the_training_images_and_cannot_run_past_the_file(runs_folder):
-    from coursework.experiments.ad import _images
+    from coursework.experiments.ad import images_of
 
-    train, held_out, _ = _images(tiny(holdout="validation"))
+    train, held_out, _ = images_of(tiny(holdout="validation"))
     rows = load("digits", "train", n=80).images
     assert torch.equal(train, rows[:60])
     assert torch.equal(held_out, rows[60:])

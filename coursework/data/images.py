@@ -101,6 +101,44 @@ def load(
     )
 
 
+def train_and_held_out(
+    name: str, num_train: int, num_held_out: int, holdout: str, *, parameter: str = "num_test"
+) -> tuple[UInt8[Tensor, "train height width"], UInt8[Tensor, "held height width"], dict[str, str]]:
+    """Training images, held-out images and the payload of both: the first rows of their files, in order.
+
+    Args:
+        name: of the data set.
+        num_train: training images, the first rows of the training file.
+        num_held_out: held-out images.
+        holdout: "test" for the first rows of the test file, "validation" for those that follow the training images in
+            the training file.
+        parameter: what the caller's config calls `num_held_out`.
+
+    Raises:
+        ConfigError: a file has fewer rows than are wanted of it.
+        DataError: as `load`.
+
+    >>> train, held_out, _ = train_and_held_out("digits", 100, 20, "validation")
+    >>> len(train), len(held_out), bool((held_out == load("digits", "train", n=120).images[100:]).all())
+    (100, 20, True)
+    """
+    check_choice("holdout", holdout, ("test", "validation"))
+    wanted = {"train": num_train, "test": num_held_out}
+    if holdout == "validation":
+        wanted = {"train": num_train + num_held_out, "test": 0}
+    for split, count in wanted.items():
+        if count > num_rows(name, split):
+            raise ConfigError(
+                f"num_train = {num_train} and {parameter} = {num_held_out} with holdout = {holdout!r} need {count} "
+                f"images of the {num_rows(name, split)} in the {split} file of {name}. Lower one of them."
+            )
+    train = load(name, "train", n=wanted["train"])
+    if holdout == "validation":
+        return train.images[:num_train], train.images[num_train:], train.payload
+    test = load(name, "test", n=num_held_out)
+    return train.images, test.images, {**train.payload, **test.payload}
+
+
 def num_rows(name: str, split: str) -> int:
     """Number of rows of a split, without reading it.
 

@@ -10,8 +10,8 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 
 from coursework.conditionals import GaussianDecoder, LaplaceDecoder, LatentTable
-from coursework.data import load
 from coursework.data.augment import augment
+from coursework.data.images import train_and_held_out
 from coursework.distributions.families import FAMILIES, Family
 from coursework.errors import ConfigError
 from coursework.inference import decode, infer_latents, settle
@@ -128,7 +128,7 @@ def autodecoder_task(config: Config, family: Family, *, beta: float, scale: floa
     _check_parts(config)
     device = resolve_device(config.device)
     generator = torch.Generator().manual_seed(config.seed)
-    train, held_out, payload = _images(config)
+    train, held_out, payload = images_of(config)
     images = augment(train, config.copies, generator, strength=config.strength).to(device)
     prior = family.prior(config.latent_dim, device=device)
     table = LatentTable(len(images), config.latent_dim, family, init_scale=config.init_scale, generator=generator)
@@ -227,28 +227,15 @@ def _decoder(config: Config, shape: tuple[int, int]) -> SkipDecoder:
     return SkipDecoder(config.latent_dim, hidden, shape, linear=config.linear, leak=config.leak)
 
 
-def _images(
+def images_of(
     config: Config,
 ) -> tuple[UInt8[Tensor, "train height width"], UInt8[Tensor, "held height width"], dict[str, str]]:
     """Training images, held-out images and the hashes of their files.
 
     Raises:
-        ConfigError: the file has too few rows for both, or its images have fewer pixels than a latent coordinates.
+        ConfigError: a file has too few rows, or the images have fewer pixels than a latent coordinates.
     """
-    if config.holdout == "test":
-        first = load(config.dataset, "train", n=config.num_train)
-        second = load(config.dataset, "test", n=config.num_test)
-        train, held_out, payload = first.images, second.images, {**first.payload, **second.payload}
-    else:
-        try:
-            both = load(config.dataset, "train", n=config.num_train + config.num_test)
-        except ConfigError:
-            raise ConfigError(
-                f"num_train = {config.num_train} and num_test = {config.num_test} with holdout = 'validation': the "
-                f"training file of {config.dataset} has fewer rows than both together. Lower one of them."
-            ) from None
-        train, held_out = both.images[: config.num_train], both.images[config.num_train :]
-        payload = dict(both.payload)
+    train, held_out, payload = train_and_held_out(config.dataset, config.num_train, config.num_test, config.holdout)
     if config.latent_dim > train[0].numel():
         raise ConfigError(
             f"latent_dim = {config.latent_dim}: an image of {config.dataset} has {train[0].numel()} pixels; a latent "

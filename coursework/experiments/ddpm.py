@@ -8,9 +8,10 @@ import torch
 from annotated_types import Interval, Len
 from torch import Tensor
 
+from coursework.data.images import train_and_held_out
 from coursework.data.signed import signed, unsigned
 from coursework.errors import ConfigError
-from coursework.experiments.gan import image_sets, measuring_classifier
+from coursework.experiments.gan import measuring_classifier
 from coursework.metrics.generated import class_shares, sample_scores
 from coursework.models.denoising import EpsNet, Schedule, evenly_spaced, sample
 from coursework.models.diffusion import cosine_betas, linear_betas
@@ -125,9 +126,9 @@ def build(config: Config) -> Task:
     schedule = noising(config)
     _check_counts(config)
     device = resolve_device(config.device)
-    train, held_out = image_sets(config)
-    x = signed(train.images).to(device)
-    height, width = train.images.shape[1:]
+    train, held_out, payload = train_and_held_out(config.dataset, config.num_train, config.num_test, config.holdout)
+    x = signed(train).to(device)
+    height, width = train.shape[1:]
     guess = EpsNet(SmallUNet(config.channels, (height, width)), schedule).to(device)
 
     def loss(index: Tensor) -> tuple[Tensor, Terms]:
@@ -175,7 +176,7 @@ def build(config: Config) -> Task:
         batches=index_batches(len(x), config.batch_size, config.seed, device),
         num_steps=config.num_steps,
         evaluate=evaluate,
-        payload=train.payload,
+        payload=payload,
     )
 
 

@@ -72,7 +72,7 @@ def build(config: Config) -> Task:
         )
 
     def evaluate() -> tuple[Metrics, Arrays]:
-        _, held_out, _ = ad._images(config)
+        _, held_out, _ = ad.images_of(config)
         x = held_out[: config.num_images] / 255
         decoder, table, searched = fitted(config, x)
         prior = table.family.prior(config.latent_dim)

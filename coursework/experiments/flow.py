@@ -12,8 +12,8 @@ from jaxtyping import Int, UInt8
 from torch import Tensor, nn
 
 from coursework.data import load
+from coursework.data.images import train_and_held_out
 from coursework.distributions.pixels import PixelLogit, PixelQuantile
-from coursework.errors import ConfigError
 from coursework.models.dequantisation import UniformDequantiser, VariationalDequantiser
 from coursework.models.flow import Flow
 from coursework.models.image_flows import conv_flow, dense_flow, level_flow
@@ -237,13 +237,8 @@ def _dequantiser(config: Config, shape: tuple[int, int]) -> nn.Module:
 
 def _images(config: Config) -> tuple[Tensor, Tensor, Tensor, dict[str, str]]:
     """Training, validation and test images, and the hashes of their files."""
+    train, validation, payload = train_and_held_out(
+        config.dataset, config.num_train, config.num_validation, "validation", parameter="num_validation"
+    )
     test = load(config.dataset, "test", n=config.num_test)
-    try:
-        both = load(config.dataset, "train", n=config.num_train + config.num_validation)
-    except ConfigError:
-        raise ConfigError(
-            f"num_train = {config.num_train} and num_validation = {config.num_validation}: the training file of "
-            f"{config.dataset} has fewer rows than both together. Lower one of them."
-        ) from None
-    train, validation = both.images[: config.num_train], both.images[config.num_train :]
-    return train, validation, test.images, {**both.payload, **test.payload}
+    return train, validation, test.images, {**payload, **test.payload}

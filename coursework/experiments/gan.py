@@ -9,8 +9,7 @@ from annotated_types import Interval, Len
 from jaxtyping import UInt8
 from torch import Tensor
 
-from coursework.data import load
-from coursework.data.images import ImageSet, num_rows
+from coursework.data.images import train_and_held_out
 from coursework.data.signed import signed
 from coursework.errors import ConfigError
 from coursework.experiments.registry import configure
@@ -131,8 +130,8 @@ def build(config: Config) -> Task:
             "which batch_norm cannot normalise. Change one of them by one."
         )
     device = resolve_device(config.device)
-    train, held_out = image_sets(config)
-    x = signed(train.images.flatten(1)).to(device)
+    train, held_out, payload = train_and_held_out(config.dataset, config.num_train, config.num_test, config.holdout)
+    x = signed(train.flatten(1)).to(device)
     generator = ImageGenerator(config.latent_dim, config.widths, x.shape[1], batch_norm=config.batch_norm).to(device)
     judge = ImageJudge(x.shape[1], config.judge_widths).to(device)
     latents = normal_latents(config.latent_dim, device)
@@ -170,7 +169,7 @@ def build(config: Config) -> Task:
     )
 
     def evaluate() -> tuple[Metrics, Arrays]:
-        shape = train.images.shape[1:]
+        shape = train.shape[1:]
         source = torch.Generator().manual_seed(config.seed)
         z = torch.randn(config.num_samples, config.latent_dim, generator=source)
         samples = generated(generator, z.to(device)).cpu().unflatten(1, shape)
@@ -191,27 +190,8 @@ def build(config: Config) -> Task:
         batches=index_batches(len(x), config.batch_size, config.seed, device),
         num_steps=config.num_steps,
         evaluate=evaluate,
-        payload=train.payload,
+        payload=payload,
     )
-
-
-def image_sets(config: Any) -> tuple[ImageSet, UInt8[Tensor, "image height width"]]:
-    """Training images, and the held-out ones as `holdout` says, of any config with these fields.
-
-    Raises:
-        ConfigError: the training file has too few rows for both.
-        DataError: the images are absent.
-    """
-    train = load(config.dataset, "train", n=config.num_train)
-    if config.holdout == "test":
-        return train, load(config.dataset, "test", n=config.num_test).images
-    wanted, available = config.num_train + config.num_test, num_rows(config.dataset, "train")
-    if wanted > available:
-        raise ConfigError(
-            f"holdout = 'validation' with num_train = {config.num_train} and num_test = {config.num_test}: the "
-            f"training file has {available} images. Lower one of them."
-        )
-    return train, load(config.dataset, "train", n=wanted).images[config.num_train :]
 
 
 def measuring_classifier(dataset: str, profile: str) -> ConvClassifier:

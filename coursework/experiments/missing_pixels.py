@@ -65,7 +65,7 @@ def build(config: Config) -> Task:
         raise ConfigError(f"num_images = {config.num_images}: only num_test = {config.num_test} are held out.")
 
     def evaluate() -> tuple[Metrics, Arrays]:
-        train, held_out, _ = ad._images(config)
+        train, held_out, _ = ad.images_of(config)
         x = held_out[: config.num_images] / 255
         vad_run, vae_run = (run(vae.counterpart(config, cls)) for cls in (vad.Config, vae.Config))
         models = trained_decoder(vad_run), trained_decoder(vae_run), trained_encoder(vae_run)

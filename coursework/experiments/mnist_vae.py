@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from coursework.conditionals import BernoulliDecoder, Encoder
-from coursework.data import load
 from coursework.data.binarise import STATIC_SEED, TAKES, check_pixels, drawn, prepare
-from coursework.data.images import num_rows
+from coursework.data.images import train_and_held_out
 from coursework.distributions.families import FAMILIES, standard_normal
 from coursework.errors import ConfigError
 from coursework.inference import sample_prior
@@ -124,7 +123,7 @@ def build(config: Config) -> Task:
     """
     _check(config)
     device = resolve_device(config.device)
-    originals, held_out, payload = _images(config)
+    originals, held_out, payload = train_and_held_out(config.dataset, config.num_train, config.num_test, config.holdout)
     images = prepare(originals, config.binarisation, seed=STATIC_SEED["train"]).to(device)
     x_test = held_out_pixels(held_out, config).to(device)
     check_pixels(x_test, config.likelihood)
@@ -231,21 +230,3 @@ def _check(config: Config) -> None:
         raise ConfigError(f"num_kept = {config.num_kept}: of num_samples = {config.num_samples} draws at most all.")
     if config.num_samples > 1 and config.terms != "both":
         raise ConfigError(f"terms = {config.terms!r}: one term alone is trained with num_samples = 1.")
-    needed = {"train": config.num_train + (config.num_test if config.holdout == "validation" else 0)}
-    needed["test"] = config.num_test if config.holdout == "test" else 0
-    for split, count in needed.items():
-        if count > num_rows(config.dataset, split):
-            raise ConfigError(
-                f"num_train = {config.num_train}, num_test = {config.num_test}, holdout = {config.holdout!r}: needs "
-                f"{count} of the {num_rows(config.dataset, split)} {split} images of {config.dataset!r}. Take fewer."
-            )
-
-
-def _images(config: Config) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Training images, held-out images, and hashes of their files."""
-    if config.holdout == "validation":
-        both = load(config.dataset, "train", n=config.num_train + config.num_test)
-        return both.images[: config.num_train], both.images[config.num_train :], both.payload
-    train = load(config.dataset, "train", n=config.num_train)
-    test = load(config.dataset, "test", n=config.num_test)
-    return train.images, test.images, {**train.payload, **test.payload}

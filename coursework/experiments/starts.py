@@ -54,7 +54,7 @@ def build(config: Config) -> Task:
         raise ConfigError(f"num_images = {config.num_images}: only num_test = {config.num_test} are held out.")
 
     def evaluate() -> tuple[Metrics, Arrays]:
-        _, held_out, _ = ad._images(config)
+        _, held_out, _ = ad.images_of(config)
         x = held_out[: config.num_images] / 255
         decoder = trained_decoder(run(vae.counterpart(config, ad.Config)))
         metrics: Metrics = {}

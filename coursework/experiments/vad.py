@@ -93,7 +93,7 @@ def build(config: Config) -> Task:
 def _course_score(config: Config, decoder: GaussianDecoder) -> float:
     """The score of one draw of each posterior, fitted from a fresh row by the reconstruction of one draw a step."""
     family = FAMILIES[config.family]
-    _, held_out, _ = ad._images(config)
+    _, held_out, _ = ad.images_of(config)
     device = next(decoder.parameters()).device
     generator = torch.Generator().manual_seed(config.seed)
     rows = LatentTable(len(held_out), config.latent_dim, family, init_scale=config.init_scale, generator=generator)

@@ -94,7 +94,7 @@ def build(config: Config) -> Task:
     device = resolve_device(config.device)
     family = FAMILIES[config.family]
     generator = torch.Generator().manual_seed(config.seed)
-    train, held_out, payload = ad._images(config)
+    train, held_out, payload = ad.images_of(config)
     images = augment(train, config.copies, generator, strength=config.strength).to(device)
     prior = family.prior(config.latent_dim, device=device)
     shape = (train.shape[1], train.shape[2])

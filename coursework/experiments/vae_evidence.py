@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 from coursework.conditionals import GaussianDecoder
-from coursework.data import load
+from coursework.data.images import train_and_held_out
 from coursework.derivations.linear_gaussian import linear_gaussian_evidence
 from coursework.derivations.sampled_gradients import pathwise_gradients, score_gradients
 from coursework.experiments.mnist_vae import Config, held_out_pixels
@@ -30,10 +30,7 @@ _TOY_NOISE = 0.5
 
 def pixels(config: Config) -> Float[Tensor, "image height width"]:
     """The held-out images that a run was measured on, on 0…1."""
-    if config.holdout == "test":
-        images = load(config.dataset, "test", n=config.num_test).images
-    else:
-        images = load(config.dataset, "train", n=config.num_train + config.num_test).images[config.num_train :]
+    _, images, _ = train_and_held_out(config.dataset, config.num_train, config.num_test, config.holdout)
     return held_out_pixels(images, config)
 
 

@@ -15,7 +15,7 @@ def digits(**changes):
     ("changes", "said"),
     [
         ({"latent_dim": 65}, "latent_dim = 65: an image of digits has 64 pixels"),
-        ({"holdout": "validation", "num_train": 1700, "num_test": 1700}, "fewer rows than both together"),
+        ({"holdout": "validation", "num_train": 1700, "num_test": 1700}, "need 3400 images of the 1442"),
         ({"hidden": "none", "linear": False}, "leaves no decoder"),
         ({"linear": False, "settle_steps": 3}, "settle_steps = 3"),
     ],

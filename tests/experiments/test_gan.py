@@ -109,7 +109,7 @@ def test_a_critic_that_runs_away_is_named():
     ("changes", "message"),
     [
         ({"game": "penalty", "smooth": 0.9}, "a critic has no labels"),
-        ({"holdout": "validation", "num_train": 55_000, "num_test": 10_000}, "training file has 4000 images"),
+        ({"holdout": "validation", "num_train": 55_000, "num_test": 10_000}, "need 65000 images of the 4000"),
         ({"num_train": 121, "batch_size": 40}, "a last batch of one image"),
         ({"smooth": 0.0}, r"smooth = 0\.0"),
         ({"game": "hinge"}, "game = 'hinge'"),

@@ -117,8 +117,8 @@ def test_a_density_of_grey_pixels_is_trained():
         ({"likelihood": "continuous-bernoulli"}, "binarisation = 'static': the likelihood 'continuous-bernoulli'"),
         ({"num_samples": 3, "num_kept": 4}, "num_kept = 4: of num_samples = 3"),
         ({"num_samples": 3, "terms": "reconstruction"}, "terms = 'reconstruction'"),
-        ({"num_test": 400}, "num_test = 400.*355 test images"),
-        ({"holdout": "validation", "num_train": 1400}, "needs 1460 of the 1442 train images"),
+        ({"num_test": 400}, "num_test = 400.*need 400 images of the 355"),
+        ({"holdout": "validation", "num_train": 1400}, "need 1460 images of the 1442"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes, message):
