@@ -1,17 +1,21 @@
-"""The cost of an auto-decoder's training step against the number of rows, RowAdam beside torch's Adam.
+"""The cost of an auto-decoder's training step against the number of rows, RowAdam beside torch's optimisers.
 
 A step gathers latents, decodes, goes backwards and updates decoder and table. Sizes and optimisers take turns
-within a round; the ratios are of medians over the rounds.
+within a round; the ratios are of medians over the rounds. Memory: what table and optimiser keep per row, and the
+largest tensor that a step makes, which must not grow with the number of rows.
 """
 
 import argparse
-import json
+import gc
 import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import torch
+from _measure import cpu_seconds, interleaved, write
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from coursework.conditionals import GaussianDecoder, LatentTable
 from coursework.distributions.families import FAMILIES
@@ -22,42 +26,69 @@ from coursework.training.device import device_name
 from coursework.training.optim import RowAdam
 
 LATENT_DIM, BATCH_SIZE, WIDTH = 64, 64, 512
+KINDS = ("RowAdam rows", "RowAdam dense", "SparseAdam", "Adam", "Adam fused")
+DENSE = ("Adam", "Adam fused")
 
 
-def make_step(kind: str, num_rows: int) -> Callable[[], None]:
-    """A training step of an auto-decoder with a table of `num_rows` rows under the optimiser `kind`."""
-    generator = torch.Generator().manual_seed(0)
-    family = FAMILIES["delta"]
-    table = LatentTable(num_rows, LATENT_DIM, family, generator=generator)
-    decoder = GaussianDecoder(SkipDecoder(LATENT_DIM, MLP([LATENT_DIM, WIDTH, 28 * 28])), 1.0)
-    prior = family.prior(LATENT_DIM)
-    weights = torch.optim.Adam(decoder.parameters(), lr=1e-3, fused=True)
-    latents = (
-        torch.optim.Adam([table.raw], lr=1e-2)
-        if kind == "torch Adam"
-        else RowAdam(table.raw, lr=1e-2, mode=kind.split()[1])
-    )
-    x = torch.rand(BATCH_SIZE, 28, 28, generator=generator)
+class Training:
+    """An auto-decoder with a table of `num_rows` rows under the optimiser `kind`; `step` trains it by one step."""
 
-    def step() -> None:
-        index = torch.randint(num_rows, (BATCH_SIZE,), generator=generator).unique()
-        latents.zero_grad()
-        weights.zero_grad()
-        rows = latents.gather(index) if isinstance(latents, RowAdam) else table.raw[index]
-        loss, _ = elbo(family(rows), decoder, prior, x[: len(index)], beta=0.0)
+    def __init__(self, kind: str, num_rows: int) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+        self.num_rows = num_rows
+        self.family = FAMILIES["delta"]
+        raw = LatentTable(num_rows, LATENT_DIM, self.family, generator=self.generator).raw.detach()
+        self.decoder = GaussianDecoder(SkipDecoder(LATENT_DIM, MLP([LATENT_DIM, WIDTH, 28 * 28])), 1.0)
+        self.prior = self.family.prior(LATENT_DIM)
+        self.weights = torch.optim.Adam(self.decoder.parameters(), lr=1e-3, fused=True)
+        self.x = torch.rand(BATCH_SIZE, 28, 28, generator=self.generator)
+        if kind.startswith("RowAdam"):
+            rows = RowAdam(nn.Parameter(raw), lr=1e-2, mode="rows" if kind.endswith("rows") else "dense")
+            self.latents: torch.optim.Optimizer = rows
+            self.gather: Callable[[Tensor], Tensor] = rows.gather
+        elif kind == "SparseAdam":
+            table = nn.Embedding.from_pretrained(raw.flatten(1), freeze=False, sparse=True)
+            self.latents = torch.optim.SparseAdam(table.parameters(), lr=1e-2)
+            self.gather = lambda index: table(index).view(-1, 1, LATENT_DIM)
+        else:
+            parameter = nn.Parameter(raw)
+            self.latents = torch.optim.Adam([parameter], lr=1e-2, fused=kind.endswith("fused"))
+            self.gather = lambda index: parameter[index]
+
+    def step(self) -> None:
+        """One step."""
+        index = torch.randint(self.num_rows, (BATCH_SIZE,), generator=self.generator).unique()
+        self.latents.zero_grad()
+        self.weights.zero_grad()
+        rows = self.gather(index)
+        loss, _ = elbo(self.family(rows), self.decoder, self.prior, self.x[: len(index)], beta=0.0)
         loss.backward()
-        weights.step()
-        latents.step()
+        self.weights.step()
+        self.latents.step()
 
-    return step
+    def bytes_per_row(self) -> float:
+        """What is kept for the table, its values and its optimiser's state, by the number of rows."""
+        (parameter,) = self.latents.param_groups[0]["params"]
+        state = [value for value in self.latents.state[parameter].values() if isinstance(value, Tensor)]
+        return sum(tensor.nbytes for tensor in [parameter, *state]) / self.num_rows
 
 
-def milliseconds(step: Callable[[], None], repeats: int) -> float:
-    """Process CPU time of one step, the mean over `repeats`."""
-    began = time.process_time()
-    for _ in range(repeats):
-        step()
-    return 1000 * (time.process_time() - began) / repeats
+class _Largest(TorchDispatchMode):
+    """Bytes of the largest tensor made inside."""
+
+    size = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        known = {_address(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, Tensor) and not leaf.is_sparse and _address(leaf) not in known:
+                self.size = max(self.size, leaf.untyped_storage().nbytes())
+        return out
+
+
+def _address(tensor: Tensor) -> int:
+    return 0 if tensor.is_sparse else tensor.untyped_storage().data_ptr()
 
 
 def main() -> None:
@@ -67,30 +98,38 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000, 60_000, 1_000_000])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    kinds = ["RowAdam rows", "RowAdam dense", "torch Adam"]
-    cases = {(kind, size): make_step(kind, size) for kind in kinds for size in options.sizes}
-    times: dict[tuple[str, int], list[float]] = {case: [] for case in cases}
-    for case, step in cases.items():
-        milliseconds(step, 3 if case[0] == "torch Adam" else 30)
-    for _ in range(options.rounds):
-        for case, step in cases.items():
-            few = case[0] == "torch Adam" and case[1] > 10_000
-            times[case].append(milliseconds(step, 3 if few else 40))
-    medians = {case: statistics.median(values) for case, values in times.items()}
+    names = {(kind, size): f"{kind}, {size} rows" for kind in KINDS for size in options.sizes}
+    trainings = {case: Training(*case) for case in names}
+    largest: dict[str, float] = {}
+    for case, training in trainings.items():
+        for _ in range(2):
+            training.step()  # state and caches come into being
+        with _Largest() as made:
+            training.step()
+        largest[names[case]] = made.size / 1e6
+
+    def timed(case: tuple[str, int]) -> Callable[[], float]:
+        repeats = 2 if case[0] in DENSE and case[1] > 100_000 else 30
+        step = trainings[case].step
+        return lambda: 1000 * cpu_seconds(lambda: [step() for _ in range(repeats)]) / repeats
+
+    gc.collect()
+    times = interleaved({name: timed(case) for case, name in names.items()}, options.rounds)
+    medians = {case: statistics.median(times[name]) for case, name in names.items()}
+    kept = {name: trainings[case].bytes_per_row() for case, name in names.items()}
+
     print(f"CPU milliseconds per training step, one thread of {device_name()}, median of {options.rounds} rounds")
     print(f"{'':16}" + "".join(f"{size:>12,}" for size in options.sizes) + f"{'last / first':>14}")
-    for kind in kinds:
+    ratios = {}
+    for kind in KINDS:
         row = [medians[kind, size] for size in options.sizes]
-        print(f"{kind:16}" + "".join(f"{value:12.2f}" for value in row) + f"{row[-1] / row[0]:14.2f}")
-    target = Path("build/benchmarks/row_adam.json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "processor": device_name(),
-        "torch": torch.__version__,
-        "milliseconds": {f"{kind}, {size} rows": values for (kind, size), values in times.items()},
-    }
-    target.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {target}")
+        ratios[kind] = row[-1] / row[0]
+        print(f"{kind:16}" + "".join(f"{value:12.2f}" for value in row) + f"{ratios[kind]:14.2f}")
+    print("largest tensor that a step makes, MB · kept for table and optimiser, bytes per row")
+    for kind in KINDS:
+        cells = (f"{largest[names[kind, size]]:.2f} · {kept[names[kind, size]]:.0f}" for size in options.sizes)
+        print(f"{kind:16}" + "".join(f"{cell:>14}" for cell in cells))
+    write("row_adam", {"milliseconds": times, "last_by_first": ratios, "largest_mb": largest, "bytes_per_row": kept})
 
 
 if __name__ == "__main__":

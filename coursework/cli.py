@@ -1,13 +1,15 @@
-"""The command line: `coursework report | run | derive | submit | doctor`."""
+"""The command line: `coursework report | run | sweep | derive | submit | doctor`."""
 
 import argparse
 import dataclasses
+import errno
 import logging
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from coursework import __version__
 from coursework.errors import ConfigError, CourseworkError
@@ -19,6 +21,7 @@ from coursework.experiments.registry import (
     experiment_module,
     validated,
 )
+from coursework.interruption import Interrupted, at_once
 
 _ODD_NUMBER = re.compile(r"[+-]?0\d+|\d+(_\d+)+")
 
@@ -30,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "report": _report,
         "run": _run,
+        "sweep": _sweep,
         "derive": _derive,
         "submit": _submit,
         "doctor": _doctor,
@@ -42,25 +46,60 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     try:
         check_name("command", arguments[0], commands)
-        return commands[arguments[0]](arguments[1:])
+        with at_once():
+            return commands[arguments[0]](arguments[1:])
     except CourseworkError as error:
-        print(f"coursework: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("coursework: interrupted; the same command goes on from the last checkpoint.", file=sys.stderr)
-        return 130
+        return _end(str(error), error.exit_code)
+    except KeyboardInterrupt as error:
+        code = error.exit_code if isinstance(error, Interrupted) else 130
+        again = f"Resume with: coursework {shlex.join(arguments)}"
+        return _end(f"{str(error) or 'stopped by SIGINT.'} {again}", code)
+    except OSError as error:
+        if error.errno not in _FULL_DISK:
+            raise
+        return _end(f"cannot write {error.filename or 'a file'}: {error.strerror}. Free some space.", 7)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        return _end(
+            "out of memory. Choose a smaller profile or batch, fewer pages side by side (--jobs 1), or close other "
+            "programs; training goes on from its last checkpoint.",
+            OUT_OF_MEMORY,
+        )
+
+
+OUT_OF_MEMORY = 8
+"""Exit code."""
+
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+def _end(sentence: str, code: int) -> int:
+    print(f"coursework: {sentence}", file=sys.stderr)
+    return code
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, torch on the CPU or torch on a GPU was refused memory."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
 
 
 _HELP = f"""usage: coursework COMMAND [options]
 
   report    execute the notebooks and build HTML and PDFs      coursework report --help
   run       train and evaluate one experiment                  coursework run {{{",".join(EXPERIMENTS)}}} --help
+  sweep     run a grid of configs side by side                 coursework sweep ad --latent-dim 64 128 --seed 0 1 2
   derive    check derivations                                  coursework derive --help
   submit    the hand-in as a zip file, checked                 coursework submit --ids ID1 ID2
   doctor    explain what is wrong with this environment
 
 exit codes: 0 done · 1 a derivation does not hold · 2 bad parameter, data or device · 3 busy · 4 loss not finite ·
-5 checkpoint · 6 build or checks · 7 environment · 130 interrupted"""
+5 run or checkpoint not readable or not writable · 6 build or checks · 7 environment · 8 out of memory ·
+130 stopped by SIGINT · 143 stopped by SIGTERM"""
 
 
 def _report(arguments: list[str]) -> int:
@@ -117,6 +156,13 @@ def _run(arguments: list[str]) -> int:
     chosen, rest = parser.parse_known_args(arguments)
     if not chosen.experiment:
         raise ConfigError(f"coursework run needs an experiment: {', '.join(EXPERIMENTS)}.")
+    names = [text.partition("=")[0].replace("_", "-") for text in rest if text.startswith("--")]
+    for text in rest:
+        if not text.isprintable():
+            raise ConfigError(f"{text!r}: a parameter has no control characters and no line ends.")
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{name}: a parameter is given twice; give each once.")
     base = configure(chosen.experiment, chosen.profile)
     for text in rest:
         if _ODD_NUMBER.fullmatch(text.rpartition("=")[2]):
@@ -131,6 +177,52 @@ def _run(arguments: list[str]) -> int:
     for name, value in sorted(finished.metrics.items()):
         print(f"  {name:<24} {value:.6g}")
     return 0
+
+
+def _sweep(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="coursework sweep",
+        usage="coursework sweep EXPERIMENT [--FIELD VALUE …] [--profile P] [--scheduler S | --workers N] [--table T]",
+        description="Run every combination of the given values, side by side, and write one table of the results.",
+        epilog="Every field of the experiment is an option that takes one or more values; the items of a value that "
+        "has several are joined by commas: --widths 512 256,512. Whatever is finished already is found, not run again.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("experiment", help=" | ".join(EXPERIMENTS))
+    parser.add_argument("--profile", default="cpu", help=f"{' | '.join(PROFILES)}; default cpu")
+    parser.add_argument("--scheduler", help="address or scheduler file of a running Dask cluster; default this machine")
+    parser.add_argument("--workers", type=int, help="processes on this machine; default as cores and memory allow")
+    parser.add_argument("--table", type=Path, metavar="FILE", help="the CSV to write; default in the folder of runs")
+    fields: dict[str, bool] = {}  # name → whether its value has several items
+    if arguments and not arguments[0].startswith("-"):
+        cls = experiment_module(arguments[0]).Config
+        hints = get_type_hints(cls)
+        fields = {field.name: get_origin(hints[field.name]) is tuple for field in dataclasses.fields(cls)}
+        for name in fields:
+            parser.add_argument(f"--{name.replace('_', '-')}", nargs="+", dest=f"axis {name}", metavar="VALUE")
+    options = parser.parse_args(arguments)
+    if options.workers is not None and options.workers < 1:
+        raise ConfigError(f"workers = {options.workers}: at least 1.")
+    given = {name: values for name in fields if (values := getattr(options, f"axis {name}")) is not None}
+    axes: dict[str, list[Any]] = {
+        name: [
+            tuple(parse_value(name, item) for item in text.split(",")) if fields[name] else parse_value(name, text)
+            for text in texts
+        ]
+        for name, texts in given.items()
+    }
+    from coursework.sweep import grid, outcome_table, sweep, write_table
+
+    configs = grid(options.experiment, options.profile, axes)
+    outcomes = sweep(configs, scheduler=options.scheduler, workers=options.workers)
+    table = outcome_table(outcomes, [name for name, values in axes.items() if len(values) > 1])
+    path = write_table(table, configs, options.table)
+    print(table.to_string(index=False))
+    print(path)
+    for outcome in outcomes:
+        if outcome.error:
+            print(f"coursework: {outcome.error}", file=sys.stderr)
+    return next((outcome.exit_code for outcome in outcomes if outcome.error), 0)
 
 
 def _derive(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,11 +16,13 @@ from typing import Any
 
 import platformdirs
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from coursework.errors import CheckpointError, SetupError
+from coursework.errors import CheckpointError, NonFiniteError, SetupError
+from coursework.interruption import put_off
 from coursework.provenance import source_hashes, versions
 from coursework.training.checkpoint import load_newest, read_manifest, save_checkpoint, write_manifest
 from coursework.training.device import device_name, resolve_device
@@ -29,6 +32,7 @@ from coursework.training.task import Task
 
 _log = logging.getLogger(__name__)
 _MACHINERY = ("coursework.training.loop", "coursework.training.task")
+_FILES = ("arrays.safetensors", "config.json", "metrics.json", "metrics.jsonl", "model.safetensors", "provenance.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +86,10 @@ def runs_folder() -> Path:
     """Where runs live: `COURSEWORK_RUNS`, else `runs/` in the checkout, else the user's cache folder."""
     chosen = os.environ.get("COURSEWORK_RUNS")
     if chosen:
-        return Path(chosen).expanduser()
+        try:
+            return Path(chosen).expanduser()
+        except RuntimeError as error:
+            raise SetupError(f"COURSEWORK_RUNS = {chosen!r}: {error} Set it to a folder by its full path.") from None
     checkout = Path(__file__).resolve().parents[1]
     if (checkout / "pyproject.toml").is_file():
         return checkout / "runs"
@@ -111,7 +118,8 @@ def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
 
     Checkpoints are written between records, every 50 steps at the most. On one machine, with the same versions and
     number of threads, a CPU run interrupted anywhere and resumed ends with the bytes of an uninterrupted one. A second
-    process that asks for the same run waits for the first.
+    process that asks for the same run waits for the first. In the main thread the first SIGINT or SIGTERM during
+    training ends it after the next checkpoint, within ten seconds; a second one ends it at once.
 
     Args:
         config: a validated config of an experiment.
@@ -119,17 +127,17 @@ def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
 
     Raises:
         DataError, DeviceError: before training, when what the config needs is absent.
-        NonFiniteError: a loss is not finite.
-        CheckpointError: the disk does not take a checkpoint.
+        NonFiniteError: a loss or a weight is not finite.
+        CheckpointError: the disk does not take a checkpoint or a result.
         SetupError: the folder for runs cannot be written.
+        Interrupted: a signal asked to end; the run goes on from its last checkpoint when asked for again.
     """
     key = run_key(config)
     name = type(config).__module__.rpartition(".")[2]
     path = runs_folder() / f"{name}-{key}"
     if _is_complete(path, key):
         return Run(config, key, path)
-    _make_folder(path)
-    with FileLock(path / ".lock"):
+    with _alone(path):
         if not _is_complete(path, key):
             _execute(config, key, path, checkpoint_seconds)
     return Run(config, key, path)
@@ -145,6 +153,7 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
             state = load_newest(path / "checkpoints", key, task.modules, task.players, _log.warning)
         except CheckpointError as error:
             _log.warning("%s Training starts again.", error)
+            torch.manual_seed(config.seed)  # as if this were the first attempt
             task = _build(config)
             state = None
         if state is not None:
@@ -153,22 +162,36 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
         with (
             _log_file(path / "metrics.jsonl", log_bytes) as write_record,
             progress_bar(task.num_steps, path.name, start) as bar,
+            put_off() as signals,
         ):
-            saved_at = time.monotonic()
+            saved, saved_at = start, time.monotonic()
+
+            def batches(step: int) -> Any:
+                if signals.overdue:
+                    raise signals.interruption(
+                        f"{path.name} ended at step {step} of {task.num_steps}; its last checkpoint is of step {saved}."
+                    )
+                return task.batches(step)
 
             def on_log(done: int, record: Record) -> None:
-                nonlocal saved_at
+                nonlocal saved, saved_at
                 write_record(record)
                 bar.update(done - bar.n)
-                if done == task.num_steps or time.monotonic() - saved_at >= checkpoint_seconds:
+                due = time.monotonic() - saved_at >= checkpoint_seconds
+                if due or done == task.num_steps or signals.number is not None:
+                    _check_weights(task.modules, done)
                     extra = {
                         "cpu_seconds": spent + time.process_time() - began,
                         "log_bytes": write_record.size,
                     }
                     save_checkpoint(path / "checkpoints", done, key, task.modules, task.players, extra)
-                    saved_at = time.monotonic()
+                    saved, saved_at = done, time.monotonic()
+                if signals.number is not None:
+                    raise signals.interruption(
+                        f"{path.name} ended at step {done} of {task.num_steps}; its checkpoint is saved."
+                    )
 
-            fit(task.players, task.batches, task.num_steps, start=start, modules=task.modules, on_log=on_log)
+            fit(task.players, batches, task.num_steps, start=start, modules=task.modules, on_log=on_log)
         training = spent + time.process_time() - began
         if task.finish is not None:
             task.finish()
@@ -191,12 +214,12 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
         ("metrics", metrics),
         ("provenance", provenance),
     ):
-        (path / f"{name}.json").write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    write_manifest(path, key)
-    for checkpoint in (path / "checkpoints").glob("*/*"):
-        checkpoint.unlink()
-    for folder in (path / "checkpoints").glob("*"):
-        folder.rmdir()
+        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+        with _writing(path / f"{name}.json", len(text)):
+            (path / f"{name}.json").write_text(text, encoding="utf-8")
+    with _writing(path / "manifest.json", 0):
+        write_manifest(path, key)
+    shutil.rmtree(path / "checkpoints", ignore_errors=True)
 
 
 def _build(config: Any) -> Task:
@@ -204,25 +227,61 @@ def _build(config: Any) -> Task:
 
 
 def _is_complete(path: Path, key: str) -> bool:
-    if not (path / "manifest.json").is_file():
-        return False
     try:
-        read_manifest(path, key)
+        if not (path / "manifest.json").is_file():
+            return False
+        read_manifest(path, key, _FILES)
+    except OSError:  # a name too long, a folder that may not be looked into: said when it is to be written
+        return False
     except CheckpointError as error:
         _log.warning("run %s is made again: %s", path.name, error)
         return False
     return True
 
 
-def _make_folder(path: Path) -> None:
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds a run's folder against other processes; waits for whoever holds it. A dead holder holds nothing."""
+    lock = FileLock(path / ".lock")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        (path / ".lock").touch()
-    except OSError as error:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _log.info("another process makes %s: waiting for it", path.name)
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
         raise SetupError(
-            f"cannot write runs into {path.parent}: {error.strerror or error}. Set COURSEWORK_RUNS to a folder that "
-            "can be written."
+            f"cannot write runs into {path.parent}: {getattr(error, 'strerror', None) or error}. Set COURSEWORK_RUNS "
+            "to a folder that can be written."
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _writing(path: Path, size: int) -> Iterator[None]:
+    """Says of what the disk does not take that it is this file, of `size` bytes."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f"cannot write {path}: {error}. It needs {size / 1e6:.3f} MB free; the last checkpoint is untouched. Free "
+            "some space, or set COURSEWORK_RUNS to another folder."
+        ) from None
+
+
+def _check_weights(modules: Mapping[str, nn.Module], step: int) -> None:
+    """Nothing, if every weight is finite: a gradient can break them under a loss that is still sound."""
+    for owner, module in modules.items():
+        for name, weight in module.named_parameters():
+            if not torch.isfinite(weight.detach()).all():
+                raise NonFiniteError(
+                    f"{owner}.{name} is not finite after step {step}, under a finite loss: a gradient was not. The "
+                    "last checkpoint is untouched. Lower the rate, or check the data's range."
+                )
 
 
 @contextlib.contextmanager
@@ -239,17 +298,23 @@ class _RecordWriter:
 
     def __init__(self, path: Path, size: int) -> None:
         self.size = size
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        self._file.truncate(size)
-        self._file.seek(size)
+        self._path = path
+        with _writing(path, size):
+            self._file = path.open("r+b" if path.exists() else "w+b", buffering=0)
+            self._file.truncate(size)
+            self._file.seek(size)
 
     def __call__(self, record: Record) -> None:
-        self.size += self._file.write((json.dumps(record) + "\n").encode())
-        self._file.flush()
+        line = (json.dumps(record) + "\n").encode()
+        with _writing(self._path, self.size + len(line)):
+            done = 0
+            while done < len(line):  # a disk that is almost full takes a part
+                done += self._file.write(line[done:])
+        self.size += len(line)
 
     def close(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with _writing(self._path, self.size), self._file:
+            os.fsync(self._file.fileno())
 
 
 @contextlib.contextmanager
@@ -262,4 +327,6 @@ def _log_file(path: Path, size: int) -> Iterator[_RecordWriter]:
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, path)
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    with _writing(path, sum(tensor.nbytes for tensor in own.values())):
+        save_file(own, path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from coursework.errors import BusyError, ConfigError
+from coursework.errors import BuildError, BusyError, ConfigError
 from coursework.report import checks, execute, notebook, render
 from coursework.report.console import Say, say_to_stderr, show
 from coursework.report.plan import Task, plan
@@ -95,12 +95,18 @@ def _in_short(reasons: Sequence[str]) -> str:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Holds the build folder of a profile against other processes."""
-    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
     except Timeout:
         raise BusyError(f"another process builds {folder}: wait for it, or end it.") from None
+    except (OSError, NotImplementedError) as error:
+        raise BuildError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _refresh_prose(tasks: Sequence[Task], target: Path) -> None:

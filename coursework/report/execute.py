@@ -17,6 +17,7 @@ from pathlib import Path
 import yaml
 
 from coursework.errors import BuildError, CourseworkError, SetupError
+from coursework.interruption import at_once
 from coursework.report import notebook
 from coursework.report.console import Say
 from coursework.report.doctor import kernel_problem
@@ -73,11 +74,12 @@ def execute(tasks: Sequence[Task], target: Path, *, root: Path, say: Say, jobs: 
         while left:
             done, _ = concurrent.futures.wait(left, _HEARTBEAT, concurrent.futures.FIRST_COMPLETED)
             for future in done:
-                name = left.pop(future)
+                name = left.pop(future).source.name
                 try:
                     future.result()
-                except CourseworkError as error:
-                    failures.append(str(error))
+                except (CourseworkError, OSError) as error:
+                    full = f"{name}: cannot write below {target.parent}: {error}. Free some space, and run it again."
+                    failures.append(full if isinstance(error, OSError) else str(error))
                     say(f"{name}: FAILED")
             if not done:
                 say(", ".join(f"{name}: {where}" for name, where in sorted(children.progress.items())))
@@ -125,19 +127,15 @@ class _Children:
     @contextlib.contextmanager
     def ended_on_exit(self) -> Iterator[None]:
         """Ends every child when the block is left by an exception, SIGTERM included."""
-        main = threading.current_thread() is threading.main_thread()
-        before = signal.signal(signal.SIGTERM, _interrupt) if main else None
-        try:
-            yield
-        except BaseException:
-            with self._lock:
-                self._closed = True
-                running = list(self._running)
-            _end(running)
-            raise
-        finally:
-            if main:
-                signal.signal(signal.SIGTERM, before)
+        with at_once():
+            try:
+                yield
+            except BaseException:
+                with self._lock:
+                    self._closed = True
+                    running = list(self._running)
+                _end(running)
+                raise
 
 
 def _end(children: Sequence[subprocess.Popen[str]]) -> None:
@@ -150,10 +148,6 @@ def _end(children: Sequence[subprocess.Popen[str]]) -> None:
             child.wait(max(0.0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             child.kill()
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _longest_first(tasks: Sequence[Task]) -> list[Task]:

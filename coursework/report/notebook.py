@@ -145,14 +145,19 @@ def write_text(path: Path, text: str) -> bool:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if path.read_text(encoding="utf-8") == text:
             return False
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    data = text.encode()
+    with replacing(path, len(data)) as temporary:
+        temporary.write_bytes(data)
     return True
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     """A temporary file beside `path`, moved over it at the end, or removed if anything fails on the way.
+
+    Args:
+        path: what it becomes.
+        size: in bytes, to be told if the disk is full.
 
     Raises:
         BuildError: the file system refuses.
@@ -167,8 +172,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
+        needs = "" if size is None else f" It needs {size / 1e6:.3f} MB free."
         raise BuildError(
-            f"cannot write {path}: {error.strerror or error}. The old file, if any, is as it was."
+            f"cannot write {path}: {error.strerror or error}.{needs} The old file, if any, is as it was."
         ) from error
     finally:
         if temporary != path:

@@ -81,10 +81,19 @@ def html(target: Path) -> None:
     fresh, old = target / ".html.new", target / ".html.old"
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(target / "_build" / "html", fresh, ignore=shutil.ignore_patterns(".buildinfo"))
-    if (target / "html").exists():
-        (target / "html").rename(old)
-    fresh.rename(target / "html")
+    made = target / "_build" / "html"
+    try:
+        shutil.copytree(made, fresh, ignore=shutil.ignore_patterns(".buildinfo"))
+        if (target / "html").exists():
+            (target / "html").rename(old)
+        fresh.rename(target / "html")
+    except OSError as error:
+        shutil.rmtree(fresh, ignore_errors=True)
+        size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+        raise BuildError(
+            f"cannot write {target / 'html'}: {_reason(error)}. It needs {size / 1e6:.1f} MB free. The old one, if "
+            "any, is as it was."
+        ) from None
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -191,6 +200,13 @@ def _files(entry: object) -> Iterable[str]:
     elif isinstance(entry, list):
         for value in entry:
             yield from _files(value)
+
+
+def _reason(error: OSError) -> str:
+    """Why the file system refused; of a whole tree, why it refused the first file."""
+    if isinstance(error, shutil.Error) and error.args and error.args[0]:
+        return str(error.args[0][0][2])
+    return str(error.strerror or error)
 
 
 def _copy(source: Path, target: Path) -> None:

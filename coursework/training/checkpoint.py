@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,10 @@ def load_newest(
             read_manifest(candidate, key)
             tensors = load_file(candidate / "state.safetensors")
             state = json.loads((candidate / "state.json").read_text(encoding="utf-8"))
+            if not isinstance(state, dict) or type(state.get("step")) is not int or state["step"] < 0:
+                raise CheckpointError("its state.json names no step")
             _restore(tensors, modules, players)
-        except (CheckpointError, SafetensorError, OSError, ValueError, KeyError) as error:
+        except (CheckpointError, SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
             say(f"checkpoint {candidate.name} is passed over: {error}")
             continue
         return state
@@ -110,8 +112,11 @@ def load_newest(
 
 
 def write_manifest(folder: Path, key: str) -> None:
-    """Record size and SHA-256 of every file in `folder`; written last, so that its presence means completeness."""
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "manifest.json")
+    """Record size and SHA-256 of every file in `folder`; written last, so that its presence means completeness.
+
+    Names that begin with a dot are left out: locks, and what a killed process was writing.
+    """
+    files = sorted(path for path in folder.glob("[!.]*") if path.is_file() and path.name != "manifest.json")
     for path in files:
         sync(path)
     entries = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}
@@ -121,29 +126,37 @@ def write_manifest(folder: Path, key: str) -> None:
     sync(folder)
 
 
-def read_manifest(folder: Path, key: str) -> None:
+def read_manifest(folder: Path, key: str, needed: Iterable[str] = ("state.json", "state.safetensors")) -> None:
     """Nothing, when the folder is complete, undamaged and of the run `key`.
+
+    Args:
+        folder: with a manifest and the files that it lists.
+        key: of the run.
+        needed: files that must be among them.
 
     Raises:
         CheckpointError: says which file is missing, changed or foreign.
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        entries = manifest["files"].items()
+        entries = {name: (entry["bytes"], entry["sha256"]) for name, entry in manifest["files"].items()}
         written = (manifest["format"], manifest["key"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError("its manifest is missing or unreadable, so it was never finished") from None
     if written[0] != FORMAT:
         raise CheckpointError(f"its format is {written[0]!r}, this version reads {FORMAT}")
     if written[1] != key:
         raise CheckpointError(f"it belongs to run {written[1]!r}, not to {key!r}")
-    for name, entry in entries:
+    for name in needed:
+        if name not in entries:
+            raise CheckpointError(f"its manifest does not list {name}")
+    for name, (size, digest) in entries.items():
         path = folder / Path(name).name
         if not path.is_file():
             raise CheckpointError(f"{name} is missing")
-        if path.stat().st_size != entry["bytes"]:
-            raise CheckpointError(f"{name} has {path.stat().st_size} bytes, its manifest says {entry['bytes']}")
-        if _sha256(path) != entry["sha256"]:
+        if path.stat().st_size != size:
+            raise CheckpointError(f"{name} has {path.stat().st_size} bytes, its manifest says {size}")
+        if _sha256(path) != digest:
             raise CheckpointError(f"{name} does not have the SHA-256 of its manifest: it was changed or damaged")
 
 
