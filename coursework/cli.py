@@ -97,9 +97,9 @@ _HELP = f"""usage: coursework COMMAND [options]
   submit    the hand-in as a zip file, checked                 coursework submit --ids ID1 ID2
   doctor    explain what is wrong with this environment
 
-exit codes: 0 done · 1 a derivation does not hold · 2 bad parameter, data or device · 3 busy · 4 loss not finite ·
+exit codes: 0 done · 1 a derivation does not hold · 2 bad parameter · 3 busy · 4 loss not finite ·
 5 run or checkpoint not readable or not writable · 6 build or checks · 7 environment · 8 out of memory ·
-130 stopped by SIGINT · 143 stopped by SIGTERM"""
+9 data missing or damaged · 10 device absent · 130 stopped by SIGINT · 143 stopped by SIGTERM"""
 
 
 def _report(arguments: list[str]) -> int:

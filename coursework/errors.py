@@ -25,7 +25,7 @@ class BusyError(CourseworkError):
 class DataError(CourseworkError):
     """Data are missing, damaged or not what their name says. Raised before any work starts."""
 
-    exit_code = 2
+    exit_code = 9
 
 
 class NonFiniteError(CourseworkError):
@@ -43,7 +43,7 @@ class CheckpointError(CourseworkError):
 class DeviceError(CourseworkError):
     """The device that was asked for is not there. Raised before any work starts."""
 
-    exit_code = 2
+    exit_code = 10
 
 
 class BuildError(CourseworkError):

@@ -56,7 +56,7 @@ def test_the_parsers_own_refusals_have_code_two_as_well(arguments, capsys, runs_
 
 def test_a_gpu_that_is_absent_is_said_before_anything_starts(capsys, runs_folder, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert main(["run", "ad", "--profile", "fast", "--device", "cuda"]) == 2
+    assert main(["run", "ad", "--profile", "fast", "--device", "cuda"]) == 10
     assert "no GPU is visible" in capsys.readouterr().err
     assert not runs_folder.exists()
 

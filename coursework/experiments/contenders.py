@@ -169,7 +169,7 @@ def _auto_encoder(found: Run) -> Contender:
 
 
 def _game(found: Run) -> Contender:
-    generator = found.modules()["generator"]
+    generator = found.modules()["average"]
 
     def draw(count: int, seed: int) -> Images:
         z = torch.randn(count, found.config.latent_dim, generator=torch.Generator().manual_seed(seed))

@@ -16,6 +16,7 @@ from coursework.experiments.registry import configure
 from coursework.metrics.generated import class_shares, sample_scores
 from coursework.models.gan import (
     Snapshots,
+    averaged,
     critic_player,
     discriminator_player,
     generated,
@@ -62,6 +63,8 @@ class Config:
         judge_rate: that of the discriminator or critic.
         num_samples: generated images that are measured.
         measure: profile of the classifier that measures them.
+        decay: what the moving average of the generator's weights keeps of itself at each step; the average is what is
+            measured (arXiv:1806.04498). 0 measures the last weights.
         seed: of the weights, the latents and the order.
         device: `auto`, `cpu` or `cuda`.
     """
@@ -83,6 +86,7 @@ class Config:
     batch_size: Annotated[int, Interval(ge=2, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
     judge_rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
+    decay: Annotated[float, Interval(ge=0, lt=1)] = 0.999
     num_samples: Annotated[int, Interval(ge=10, le=100_000)] = 10_000
     measure: Literal["fast", "cpu", "full"] = "full"
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
@@ -137,6 +141,7 @@ def build(config: Config) -> Task:
     latents = normal_latents(config.latent_dim, device)
     moments = (0, config.num_steps // 2)
     fixed = torch.randn(_KEPT, config.latent_dim, generator=torch.Generator().manual_seed(config.seed))
+    average = averaged(generator, config.decay)
     snapshots = Snapshots(moments, fixed, x.shape[1]).to(device)
 
     def schedule(step: int) -> float:
@@ -166,15 +171,16 @@ def build(config: Config) -> Task:
         rate=config.rate,
         every=config.every,
         schedules=[schedule],
+        after_step=lambda: average.update_parameters(generator),
     )
 
     def evaluate() -> tuple[Metrics, Arrays]:
         shape = train.shape[1:]
         source = torch.Generator().manual_seed(config.seed)
         z = torch.randn(config.num_samples, config.latent_dim, generator=source)
-        samples = generated(generator, z.to(device)).cpu().unflatten(1, shape)
+        samples = generated(average, z.to(device)).cpu().unflatten(1, shape)
         classifier = measuring_classifier(config.dataset, config.measure)
-        last = generated(generator, snapshots.latents)
+        last = generated(average, snapshots.latents)
         metrics = {
             **sample_scores(samples, held_out, classifier),
             "collapse": _spread(samples) / _spread(held_out),
@@ -185,7 +191,7 @@ def build(config: Config) -> Task:
         return metrics, {"progress": pictures, "shares": class_shares(classifier, samples)}
 
     return Task(
-        modules={"generator": generator, "judge": judge, "snapshots": snapshots},
+        modules={"generator": generator, "average": average, "judge": judge, "snapshots": snapshots},
         players={"judge": first, "generator": second},
         batches=index_batches(len(x), config.batch_size, config.seed, device),
         num_steps=config.num_steps,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from coursework.data.signed import check_signed, unsigned
 from coursework.objectives import Terms
@@ -136,6 +137,7 @@ def generator_player(
     every: int = 1,
     betas: tuple[float, float] = (0.5, 0.999),
     schedules: Sequence[Callable[[int], float]] = (),
+    after_step: Callable[[], None] | None = None,
 ) -> Player:
     """Descends what the game gives the generator, on as many fresh latents as the batch has rows.
 
@@ -148,6 +150,7 @@ def generator_player(
         every: takes part in every so-manieth step.
         betas: of Adam.
         schedules: of the rate.
+        after_step: as in `Player`.
 
     Raises:
         ValueError: an unknown game.
@@ -163,7 +166,26 @@ def generator_player(
     def loss(index: Int[Tensor, " batch"]) -> tuple[Tensor, Terms]:
         return objectives[game](judge(generator(latents(len(index)))))
 
-    return Player(loss, [_adam(generator, rate, betas)], every=every, schedules=schedules)
+    return Player(loss, [_adam(generator, rate, betas)], every=every, schedules=schedules, after_step=after_step)
+
+
+def averaged(generator: nn.Module, decay: float) -> AveragedModel:
+    """A copy that follows a generator at `update_parameters`: w̄ ← w̄ + (1 − d)(w − w̄), for weights and statistics.
+
+    d = min(decay, (1 + t) / (10 + t)) at the t-th update, so that the start is soon forgotten. What a game goes around,
+    its average comes to (Yazıcı et al., arXiv:1806.04498).
+
+    >>> net = nn.Linear(1, 1, bias=False)
+    >>> average = averaged(net, 0.5)
+    >>> average.update_parameters(net)
+    >>> bool(average.module.weight == net.weight)
+    True
+    """
+
+    def follow(average: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
+        return average + (1 - min(decay, (1 + float(count)) / (10 + float(count)))) * (now - average)
+
+    return AveragedModel(generator, avg_fn=follow, use_buffers=True)
 
 
 class Snapshots(nn.Module):

@@ -19,7 +19,7 @@ CANDIDATES = ("python3", "python3.12", "python3.11", "python3.13")
 EXIT_CODE = 7  # that of coursework.errors.SetupError, which cannot be imported yet
 VENV = ".venv"
 STAMP = "coursework-setup"
-EXTRAS = "book,dev"
+EXTRAS = "book,cluster,dev"
 
 TEX_PACKAGES = (
     "make",

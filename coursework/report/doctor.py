@@ -107,7 +107,7 @@ def _packages(probes: Probes) -> Iterator[Finding]:
     names = probes.requirements()
     missing = [name for name in names if probes.version(name) is None]
     if missing:
-        remedy = "Run `make report`, or pip install -c constraints.txt -e '.[book,dev]' in this environment."
+        remedy = "Run `make report`, or pip install -c constraints.txt -e '.[book,cluster,dev]' in this environment."
         yield Finding("packages", "broken", f"not installed: {', '.join(missing)}.", remedy)
     else:
         yield Finding("packages", "ok", f"all {len(names)} are installed")

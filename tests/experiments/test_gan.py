@@ -22,11 +22,11 @@ SMALL = {"num_train": 120, "num_test": 60, "num_samples": 60, "num_steps": 6, "b
 def _any_digits(monkeypatch):
     """Random pictures and a classifier that was never trained: what is measured does not matter here."""
 
-    def digits(name, split, n):
+    def digits(name, split, *, n):
         images = torch.randint(0, 256, (n, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
         return ImageSet(images, torch.zeros(n, dtype=torch.long), name, split, {"none": "0" * 64}, ("one",))
 
-    monkeypatch.setattr(experiment, "load", digits)
+    monkeypatch.setattr("coursework.data.images.load", digits)
     monkeypatch.setattr(experiment, "measuring_classifier", lambda *_: ConvClassifier(10))
 
 
@@ -50,7 +50,7 @@ def test_the_last_picture_is_the_trained_generators(runs_folder):
     modules = found.modules()
     z = modules["snapshots"].latents
     with torch.no_grad():
-        again = ((modules["generator"](z) + 1) * 127.5).round().to(torch.uint8)
+        again = ((modules["average"](z) + 1) * 127.5).round().to(torch.uint8)
     assert torch.equal(again.unflatten(1, (28, 28)), found.arrays["progress"][2])
     torch.testing.assert_close(z, torch.randn(16, 100, generator=torch.Generator().manual_seed(0)))
 

@@ -7,6 +7,7 @@ from torch import nn
 from coursework.errors import DataError
 from coursework.models.gan import (
     Snapshots,
+    averaged,
     critic_player,
     discriminator_player,
     generated,
@@ -72,6 +73,28 @@ def test_a_player_moves_its_own_weights_alone(game):
     fit({"generator": players["generator"]}, lambda step: torch.arange(9), 3)
     assert all(torch.equal(a, b) for a, b in zip(between, weights(judge), strict=True))
     assert not torch.equal(before[0][0], weights(generator)[0])
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.15, 0.999])
+def test_the_average_follows_the_weights_and_the_statistics(decay):
+    torch.manual_seed(0)
+    generator = ImageGenerator(3, (4, 5), 6)
+    average, expected = averaged(generator, decay), None
+    for count in range(4):
+        with torch.no_grad():
+            generator[-2].weight.normal_()
+        generator(torch.randn(8, 3))
+        average.update_parameters(generator)
+        now = {name: value for name, value in generator.state_dict().items() if value.is_floating_point()}
+        kept = 0 if expected is None else min(decay, (1 + count) / (10 + count))
+        before = expected or now
+        expected = {name: kept * before[name] + (1 - kept) * value.clone() for name, value in now.items()}
+    found = average.module.state_dict()
+    assert expected is not None
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value)
+    if decay == 0:
+        assert torch.equal(found["0.weight"], generator[0].weight)
 
 
 def test_a_clipped_critic_stays_in_its_box(game):

@@ -139,7 +139,7 @@ def test_the_second_set_up_does_nothing(checkout, lines):
     (command,) = commands
     assert command[1:4] == ["-m", "pip", "--disable-pip-version-check"]
     assert command[command.index("-c") + 1] == "constraints.txt"
-    assert command[-2:] == ["-e", ".[book,dev]"]
+    assert command[-2:] == ["-e", ".[book,cluster,dev]"]
     bootstrap.environment(root, sys.executable)
     assert len(commands) == 1
     (root / "constraints.txt").write_text("torch==1\n", encoding="utf-8")
