@@ -113,6 +113,13 @@ def run_key(config: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def finished(config: Any) -> Run | None:
+    """The run of `config` if it is complete and undamaged, else None; `run(config)` makes it."""
+    key = run_key(config)
+    path = _folder(config, key)
+    return Run(config, key, path) if _is_complete(path, key) else None
+
+
 def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
     """The finished run of `config`: found, resumed from its newest checkpoint, or made.
 
@@ -133,8 +140,7 @@ def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
         Interrupted: a signal asked to end; the run goes on from its last checkpoint when asked for again.
     """
     key = run_key(config)
-    name = type(config).__module__.rpartition(".")[2]
-    path = runs_folder() / f"{name}-{key}"
+    path = _folder(config, key)
     if _is_complete(path, key):
         return Run(config, key, path)
     with _alone(path):
@@ -224,6 +230,10 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
 
 def _build(config: Any) -> Task:
     return sys.modules[type(config).__module__].build(config)
+
+
+def _folder(config: Any, key: str) -> Path:
+    return runs_folder() / f"{type(config).__module__.rpartition('.')[2]}-{key}"
 
 
 def _is_complete(path: Path, key: str) -> bool:

@@ -5,7 +5,7 @@ import torch
 
 from coursework.data.images import ImageSet
 from coursework.errors import ConfigError
-from coursework.experiments import configure, ddpm, gan
+from coursework.experiments import configure, ddpm
 from coursework.models.diffusion import cosine_betas, linear_betas
 from coursework.nets.classifiers import ConvClassifier
 from coursework.runs import run
@@ -18,13 +18,13 @@ SMALL = {"num_train": 60, "num_test": 20, "num_samples": 12, "num_bound_images":
 def _bright_squares(monkeypatch):
     """Pictures of one square each, and a classifier that was never trained."""
 
-    def squares(name, split, n):
+    def squares(name, split, *, n):
         images = torch.zeros(n, 28, 28, dtype=torch.uint8)
         for row in range(n):
             images[row, row % 14 : row % 14 + 10, 8:20] = 255
         return ImageSet(images, torch.zeros(n, dtype=torch.long), name, split, {"none": "0" * 64}, ("one",))
 
-    monkeypatch.setattr(gan, "load", squares)
+    monkeypatch.setattr("coursework.data.images.load", squares)
     monkeypatch.setattr(ddpm, "measuring_classifier", lambda *_: ConvClassifier(10))
 
 

@@ -11,9 +11,8 @@ from coursework.experiments import configure
 from coursework.experiments import nmt_alignment as alignment
 from coursework.experiments import nmt_evidence as evidence
 from coursework.experiments.nmt import corpus
-from coursework.experiments.records import finished
 from coursework.metrics.bleu import bleu, bleu_statistics
-from coursework.runs import Run, run
+from coursework.runs import Run, finished, run
 
 FRENCH = Vocabulary.of([("le", "chat", "noir", "n'", "a", "pas", ".")])
 

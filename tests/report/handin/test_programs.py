@@ -19,7 +19,9 @@ SMALL = Settings(latent_dim=6, channels=4, copies=1, epochs=3, batch_size=16)
 
 
 def test_the_auto_decoder_trains_as_the_reports_does(images, monkeypatch):
-    monkeypatch.setattr(ad, "load", lambda *_, n: types.SimpleNamespace(images=images[:n], payload={}))
+    monkeypatch.setattr(
+        "coursework.data.images.load", lambda *_, n: types.SimpleNamespace(images=images[:n], payload={})
+    )
     config = ad.Config(num_train=30, num_test=10, latent_dim=6, channels=4, copies=1, epochs=3, batch_size=16)
     torch.manual_seed(0)
     task = ad.build(config)
