@@ -82,7 +82,7 @@ class Config:
     widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (128, 256, 512, 1024)
     judge_widths: Annotated[tuple[Annotated[int, Interval(ge=1, le=65_536)], ...], Len(1, 16)] = (512, 256)
     batch_norm: bool = True
-    num_steps: Annotated[int, Interval(ge=2, le=10_000_000)] = 2500
+    num_steps: Annotated[int, Interval(ge=2, le=10_000_000)] = 5000
     batch_size: Annotated[int, Interval(ge=2, le=60_000)] = 64
     rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
     judge_rate: Annotated[float, Interval(gt=0, le=1)] = 1e-3
