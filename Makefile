@@ -42,7 +42,7 @@ check: setup ## style and types only
 	$(BIN)/mypy
 
 bench: setup ## measurements against peers; they print ratios and gate nothing
-	@for file in benchmarks/*.py; do $(BIN)/python "$$file" || exit; done
+	$(BIN)/python -m benchmarks
 
 clean: ## remove builds and caches; .venv, runs and records stay
 	rm -rf build _build .pytest_cache .mypy_cache .ruff_cache

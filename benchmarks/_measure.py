@@ -40,10 +40,19 @@ def ratio(times: Mapping[str, list[float]], case: str, other: str) -> float:
     return statistics.median(a / b for a, b in zip(times[case], times[other], strict=True))
 
 
+def rounded(value: Any) -> Any:
+    """The same with floats to five digits, wherever in it they are."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 def write(name: str, content: Mapping[str, Any]) -> None:
     """Write `build/benchmarks/<name>.json`, with the processor and torch's version, and say so."""
-    target = Path("build/benchmarks") / f"{name}.json"
+    target = Path(__file__).resolve().parents[1] / "build" / "benchmarks" / f"{name}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     whole = {"processor": device_name(), "torch": torch.__version__, "threads": torch.get_num_threads(), **content}
-    target.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
-    print(f"written to {target}")
+    target.write_text(json.dumps(rounded(whole), indent=1) + "\n", encoding="utf-8")
+    print(f"written to build/benchmarks/{target.name}")

@@ -129,7 +129,17 @@ def main() -> None:
     for kind in KINDS:
         cells = (f"{largest[names[kind, size]]:.2f} · {kept[names[kind, size]]:.0f}" for size in options.sizes)
         print(f"{kind:16}" + "".join(f"{cell:>14}" for cell in cells))
-    write("row_adam", {"milliseconds": times, "last_by_first": ratios, "largest_mb": largest, "bytes_per_row": kept})
+    steps = [
+        {
+            "optimizer": kind,
+            "rows": size,
+            "milliseconds": times[name],
+            "largest_tensor_mb": largest[name],
+            "kept_bytes_per_row": kept[name],
+        }
+        for (kind, size), name in names.items()
+    ]
+    write("row_adam", {"steps": steps, "last_by_first": ratios})
 
 
 if __name__ == "__main__":

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from coursework.cli import main, parse_value
-from coursework.errors import ConfigError
+from coursework.cli import main
 
 
 @pytest.mark.parametrize(
@@ -74,31 +73,6 @@ def test_help_and_version(capsys):
     assert "exit codes" in capsys.readouterr().out
     assert main([]) == 2
     assert main(["--version"]) == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("32", 32),
-        ("-1", -1),
-        ("0", 0),
-        ("1e-3", 1e-3),
-        ("0.5", 0.5),
-        ("true", True),
-        ("None", None),
-        ("normal", "normal"),
-    ],
-)
-def test_values_are_read_as_they_look(text, value):
-    parsed = parse_value("name", text)
-    assert parsed == value
-    assert type(parsed) is type(value)
-
-
-@pytest.mark.parametrize("text", ["007", "-01", "1_000"])
-def test_odd_numbers_are_refused(text):
-    with pytest.raises(ConfigError, match="leading zeros"):
-        parse_value("name", text)
 
 
 def test_a_plain_c_locale_and_a_strange_folder_do_no_harm(tmp_path):

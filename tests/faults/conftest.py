@@ -10,7 +10,6 @@ import time
 import traceback
 import types
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -37,15 +36,21 @@ TINY = {
 
 
 class Child:
-    """A fork that does `work` and leaves with what it returns; 99 and a traceback if it raises."""
+    """A fork that does `work` and leaves with what it returns; 99 and a traceback if it raises.
 
-    def __init__(self, work, said: Path) -> None:
-        self.said = said
+    What it says comes through a pipe, which no limit on the size of files stops.
+    """
+
+    def __init__(self, work) -> None:
+        self._said = b""
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # "fork in a process with threads", from 3.12 on
             self.pid = os.fork()
         if self.pid == 0:
             self._live(work)
+        os.close(self._writer)
         self._code = None
 
     def _live(self, work) -> None:
@@ -53,9 +58,9 @@ class Child:
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            handle = os.open(self.said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(handle, 1)
-            os.dup2(handle, 2)
+            os.close(self._reader)
+            os.dup2(self._writer, 1)
+            os.dup2(self._writer, 2)
             sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
             sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
             logging.basicConfig(force=True, level=logging.INFO, stream=sys.stderr, format="coursework: %(message)s")
@@ -75,7 +80,11 @@ class Child:
 
     @property
     def text(self) -> str:
-        return self.said.read_text(encoding="utf-8", errors="replace") if self.said.exists() else ""
+        """What it has said so far."""
+        with contextlib.suppress(BlockingIOError):
+            while part := os.read(self._reader, 65_536):
+                self._said += part
+        return self._said.decode("utf-8", errors="replace")
 
     def poll(self):
         """Exit code, minus the number of the signal that killed it, or None while it lives."""
@@ -91,6 +100,7 @@ class Child:
             if time.monotonic() > deadline:
                 self.end()
                 pytest.fail(f"still alive after {seconds} seconds:\n{self.text}")
+            _ = self.text  # a pipe that is full would hold it up
             time.sleep(0.005)
         return self._code
 
@@ -102,17 +112,18 @@ class Child:
 
 
 @pytest.fixture
-def fork(tmp_path):
+def fork():
     """Starts a child that does what it is given; none outlives the test."""
     children = []
 
     def start(work) -> Child:
-        children.append(Child(work, tmp_path / f"said-{len(children)}.txt"))
+        children.append(Child(work))
         return children[-1]
 
     yield start
     for child in children:
         child.end()
+        os.close(child._reader)
 
 
 def tiny(**changes):

@@ -1,6 +1,7 @@
-"""One exit code per class of failure, each as the help says it."""
+"""One exit code per class of failure, each as the help and README say it."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,24 @@ CLASSES = [
 FAILURES = [cls for cls in CLASSES if cls is not errors.CourseworkError]
 
 
-def documented():
-    """Code → words, from the help."""
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+def in_help():
+    """Code → words."""
     table = cli._HELP.partition("exit codes: ")[2]
     return {int(code): words.strip() for code, words in re.findall(r"(\d+) ([^·]+)", table)}
+
+
+def in_readme():
+    """Code → words."""
+    section = README.read_text(encoding="utf-8").partition("| code | means |")[2].partition("\n\n")[0]
+    return {int(code): words for code, words in re.findall(r"^\| (\d+) \| (.+) \|$", section, re.MULTILINE)}
+
+
+@pytest.fixture(params=[in_help, in_readme])
+def documented(request):
+    return request.param()
 
 
 @pytest.mark.parametrize("cls", [*FAILURES, LatentError], ids=lambda cls: cls.__name__)
@@ -29,9 +44,9 @@ def test_a_failure_leaves_with_the_code_of_its_class(cls, monkeypatch, capsys):
     assert capsys.readouterr().err == "coursework: what is wrong and what to do\n"
 
 
-def test_the_help_lists_every_code_and_no_other():
+def test_every_code_is_listed_and_no_other(documented):
     codes = {cls.exit_code for cls in FAILURES} | {0, 1, cli.OUT_OF_MEMORY, 130, 143}
-    assert set(documented()) == codes
+    assert set(documented) == codes
 
 
 @pytest.mark.parametrize(
@@ -47,8 +62,8 @@ def test_the_help_lists_every_code_and_no_other():
         (errors.SetupError, "environment"),
     ],
 )
-def test_the_help_says_of_each_code_what_it_means(cls, word):
-    assert word in documented()[cls.exit_code]
+def test_each_code_says_what_it_means(cls, word, documented):
+    assert word in documented[cls.exit_code]
 
 
 def test_no_code_is_one_that_shells_and_pythons_use_for_something_else():

@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from coursework.data import load
+from coursework.nets.mlp import MLP
 from coursework.training.loop import fit
 from coursework.training.parallel import Shard, fit_sharded, gather_rows, own_rows, shard_batches
 
@@ -89,6 +93,31 @@ def test_two_processes_equal_one_in_loss_after_two_hundred_steps(tmp_path):
             torch.testing.assert_close(first["raw"], raw, rtol=1e-3, atol=1e-4)
         else:  # other draws, the same law
             assert records[-1]["ad/loss"] == pytest.approx(alone[-1]["ad/loss"], rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_script_that_the_book_shows_runs(tmp_path):
+    page = (Path(__file__).resolve().parents[2] / "book" / "scale_out.md").read_text(encoding="utf-8")
+    (script,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "fit_sharded" in block]
+    (tmp_path / "sharded.py").write_text(script, encoding="utf-8")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*torchrun, "sharded.py"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    losses = [float(loss) for loss in re.findall(r"'ad/loss': (-?[\d.]+)", done.stdout)]
+    assert len(losses) == 8  # of one process alone
+    assert losses[-1] < losses[0] - 20
+    saved = load_file(tmp_path / "sharded.safetensors")
+    images = load("digits", "train").images / 255
+    decoder = torch.nn.Sequential(MLP([16, 128, 64]), torch.nn.Unflatten(1, (8, 8)))
+    decoder.load_state_dict({k.removeprefix("net."): v for k, v in saved.items() if k.startswith("net.")})
+    error = (decoder(saved["latents"]) - images).square().mean().item()
+    assert error < 0.5 * (images.mean(0) - images).square().mean().item()  # every row has its own image's latent
 
 
 def in_one_process(family, beta, mode):
