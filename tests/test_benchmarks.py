@@ -35,6 +35,7 @@ def test_an_epoch_is_shown_with_ratios_and_the_difference_of_bounds(page):
         "epochs": 4,
         "seeds": 3,
         "seconds": {"ours": [3.0, 1.0, 2.0], "DataLoader loop": [8.0, 8.5, 7.0], "products, float32": [1.5, 1.0, 1.0]},
+        "compiling": None,
         "ratios": {"ours / DataLoader loop": 0.25, "ours / products, float32": 2.0},
         "minus_bound": {"ours": [240.0, 241.0], "DataLoader loop": [240.5, 241.5]},
         "minus_bound_ours_less": {"DataLoader loop": {"mean": -0.5, "standard_error": 0.7}},
