@@ -8,7 +8,6 @@ in an environment of their own: `pip install --no-deps pythae pytorch-lightning`
 import argparse
 import contextlib
 import copy
-import dataclasses
 import importlib.util
 import io
 import logging
@@ -33,9 +32,11 @@ from coursework.data import load
 from coursework.distributions.families import FAMILIES, standard_normal
 from coursework.models.vae import vae_player
 from coursework.nets.mlp import MLP
+from coursework.training import precision
 from coursework.training.device import device_name
 from coursework.training.loop import constant, fit, index_batches
-from coursework.training.precision import InFloat32, in_bfloat16
+from coursework.training.precision import in_bfloat16
+from coursework.training.task import Task
 
 LATENT_DIM, BATCH_SIZE, RATE = 20, 128, 1e-3
 LAYERS = [(784, 512), (512, 256), (256, 2 * LATENT_DIM), (LATENT_DIM, 256), (256, 512), (512, 784)]
@@ -104,26 +105,25 @@ def ours(nets: Nets, images: Tensor, seed: int, *, half: bool = False, compiled:
         encoder.head.weight.copy_(nets.head.weight)
         encoder.head.bias[:LATENT_DIM] = nets.head.bias[:LATENT_DIM]
         encoder.head.bias[LATENT_DIM:] = family.raw(0.0, 0.1)[1]
-    if half:
-        encoder.head = nn.Sequential(encoder.head, InFloat32())
-    decoder = BernoulliDecoder(nn.Sequential(nets.logits, InFloat32()) if half else nets.logits)
+    decoder = BernoulliDecoder(nets.logits)
     rates = {"rate": RATE, "encoder_rate": RATE, "betas": (0.9, 0.999), "schedule": constant}
     player = vae_player(encoder, decoder, standard_normal(LATENT_DIM), images, beta=1.0, **rates)
+    batches = index_batches(len(images), BATCH_SIZE, seed)
+    task = Task({"encoder": encoder, "decoder": decoder}, {"vae": player}, batches, 0, lambda: ({}, {}))
     if half:
-        player = in_bfloat16(player, torch.device("cpu"))
+        task = in_bfloat16(task, torch.device("cpu"))
     if compiled:
-        player = dataclasses.replace(player, loss=torch.compile(player.loss))
+        task = precision.compiled(task)
         for size in {min(BATCH_SIZE, len(images)), len(images) % BATCH_SIZE} - {0}:  # compiled before the clock starts
             with torch.random.fork_rng():
-                player.loss(torch.arange(size))[0].backward()
-    batches = index_batches(len(images), BATCH_SIZE, seed)
+                task.players["vae"].loss(torch.arange(size))[0].backward()
     per_epoch = math.ceil(len(images) / BATCH_SIZE)
     done = 0
 
     def epoch() -> float:
         nonlocal done
         began = time.process_time()
-        fit({"vae": player}, batches, done + per_epoch, start=done)
+        fit(task.players, batches, done + per_epoch, start=done)
         done += per_epoch
         return time.process_time() - began
 

@@ -27,11 +27,12 @@ from coursework.provenance import source_hashes, versions
 from coursework.training.checkpoint import load_newest, read_manifest, save_checkpoint, write_manifest
 from coursework.training.device import device_name, resolve_device
 from coursework.training.loop import Record, fit
+from coursework.training.precision import prepared
 from coursework.training.progress import progress_bar
 from coursework.training.task import Task
 
 _log = logging.getLogger(__name__)
-_MACHINERY = ("coursework.training.loop", "coursework.training.task")
+_MACHINERY = ("coursework.training.loop", "coursework.training.precision", "coursework.training.task")
 _FILES = ("arrays.safetensors", "config.json", "metrics.json", "metrics.jsonl", "model.safetensors", "provenance.json")
 
 
@@ -153,14 +154,14 @@ def _execute(config: Any, key: str, path: Path, checkpoint_seconds: float) -> No
     """Train, evaluate and write everything, the manifest last."""
     began = time.process_time()
     with _seeded(config.seed):
-        task = _build(config)
+        task = _ready(config)
         start, spent, log_bytes = 0, 0.0, 0
         try:
             state = load_newest(path / "checkpoints", key, task.modules, task.players, _log.warning)
         except CheckpointError as error:
             _log.warning("%s Training starts again.", error)
             torch.manual_seed(config.seed)  # as if this were the first attempt
-            task = _build(config)
+            task = _ready(config)
             state = None
         if state is not None:
             start, spent, log_bytes = state["step"], state["cpu_seconds"], state["log_bytes"]
@@ -234,6 +235,10 @@ def _build(config: Any) -> Task:
 
 def _folder(config: Any, key: str) -> Path:
     return runs_folder() / f"{type(config).__module__.rpartition('.')[2]}-{key}"
+
+
+def _ready(config: Any) -> Task:
+    return prepared(_build(config), config, resolve_device(getattr(config, "device", "auto")))
 
 
 def _is_complete(path: Path, key: str) -> bool:

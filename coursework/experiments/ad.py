@@ -71,6 +71,8 @@ class Config:
         test_rate: its first step size.
         seed: of the latents, the weights, the altered versions and the order.
         device: `auto`, `cpu` or `cuda`.
+        precision: of the matrix products in training; bfloat16 needs a processor or GPU made for it.
+        compiled: whether losses are compiled, which a long training repays.
     """
 
     dataset: Literal["fashion-mnist", "mnist", "mnist-5k", "digits"] = "fashion-mnist"
@@ -100,6 +102,8 @@ class Config:
     test_rate: Annotated[float, Interval(gt=0, le=10)] = 0.2
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compiled: bool = False
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"num_train": 200, "num_test": 200, "copies": 1, "epochs": 20, "test_steps": 60, "channels": 16},

@@ -53,6 +53,8 @@ class Config:
         measure: profile of the classifier that measures the samples.
         seed: of the weights, the noise and the order.
         device: `auto`, `cpu` or `cuda`.
+        precision: of the matrix products in training; bfloat16 needs a processor or GPU made for it.
+        compiled: whether losses are compiled, which a long training repays.
     """
 
     dataset: Literal["mnist", "fashion-mnist", "mnist-5k"] = "mnist"
@@ -75,6 +77,8 @@ class Config:
     measure: Literal["fast", "cpu", "full"] = "full"
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compiled: bool = False
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {

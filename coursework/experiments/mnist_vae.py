@@ -64,6 +64,8 @@ class Config:
         num_draw_images: held-out images that get so many; the others get fifty.
         seed: of the weights, the order and the draws.
         device: `auto`, `cpu` or `cuda`.
+        precision: of the matrix products in training; bfloat16 needs a processor or GPU made for it.
+        compiled: whether losses are compiled, which a long training repays.
     """
 
     dataset: Literal["mnist", "fashion-mnist", "mnist-5k", "digits"] = "mnist"
@@ -85,6 +87,8 @@ class Config:
     num_draw_images: Annotated[int, Interval(ge=2, le=10_000)] = 500
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compiled: bool = False
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {

@@ -57,6 +57,8 @@ class Config:
         curve_every: steps between measurements on validation pairs, 0 for none.
         seed: of the weights and the order.
         device: `auto`, `cpu` or `cuda`.
+        precision: of the matrix products in training; bfloat16 needs a processor or GPU made for it.
+        compiled: whether losses are compiled, which a long training repays.
     """
 
     dataset: Literal["pairs-generated", "multi30k", "tatoeba"] = "pairs-generated"
@@ -86,6 +88,8 @@ class Config:
     curve_every: Annotated[int, Interval(ge=0, le=1_000_000)] = 0
     seed: Annotated[int, Interval(ge=0, le=2**31 - 1)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compiled: bool = False
 
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"num_train": 200, "num_test": 50, "epochs": 2},

@@ -39,7 +39,7 @@ def vae_player(
         beta: weight of the divergence.
         rate: largest step size of the decoder's Adam.
         encoder_rate: largest step size of the encoder's Adam.
-        betas: decay of both optimisers' moments.
+        betas: decay of Adam's moments.
         schedule: step → factor on both rates.
         before_step: as `Player`'s.
 
@@ -50,11 +50,9 @@ def vae_player(
         x = images[index] / 255
         return elbo(encoder(x), decoder, prior, x, beta=beta)
 
-    optimizers = [
-        torch.optim.Adam(part.parameters(), lr=step_size, betas=betas, fused=True)
-        for part, step_size in ((decoder, rate), (encoder, encoder_rate))
-    ]
-    return Player(loss, optimizers, schedules=[schedule, schedule], before_step=before_step)
+    groups = [{"params": part.parameters(), "lr": lr} for part, lr in ((decoder, rate), (encoder, encoder_rate))]
+    optimizer = torch.optim.Adam(groups, betas=betas, fused=True)  # one for both: half the calls
+    return Player(loss, [optimizer], schedules=[schedule], before_step=before_step)
 
 
 @torch.no_grad()

@@ -94,16 +94,17 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
             loss, terms = player.loss(batch)
             recent.append((step, name, loss.detach()))
-            if loss.device.type == "cpu":
+            if loss.device.type == "cpu" and not math.isfinite(loss.item()):  # on a GPU that would wait for it
                 _check_finite(recent, players, modules)
             loss.backward()
             for optimizer in player.optimizers:
                 optimizer.step()
             if player.after_step is not None:
                 player.after_step()
-            for key, value in {"loss": loss, **terms}.items():
+            means = {"loss": loss.detach(), **{key: value.detach().mean() for key, value in terms.items()}}
+            for key, mean in means.items():
                 key = f"{name}/{key}"
-                totals[key] = totals.get(key, 0.0) + value.detach().mean()
+                totals[key] = totals.get(key, 0.0) + mean
                 counts[key] = counts.get(key, 0) + 1
         done = step + 1
         if done % log_every == 0 or done == num_steps:

@@ -1,33 +1,63 @@
-"""Losses in half precision: the matrix products in bfloat16, weights, sums and optimisers in float32."""
+"""How a task computes: matrix products in half precision, losses compiled. What it computes stays the same."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from coursework.training.loop import Batch, Player
+from coursework.training.loop import Batch
+from coursework.training.task import Task
+
+Loss = Callable[[Batch], tuple[Tensor, Mapping[str, Tensor]]]
 
 
-def in_bfloat16(player: Player, device: torch.device) -> Player:
-    """The same player, its loss under autocast to bfloat16; for nets that end in `InFloat32`.
+def prepared(task: Task, config: Any, device: torch.device) -> Task:
+    """The task as its config's `precision` and `compiled` ask for, where it has them."""
+    if getattr(config, "precision", "float32") == "bfloat16":
+        task = in_bfloat16(task, device)
+    return compiled(task) if getattr(config, "compiled", False) else task
 
-    Worth it where the processor or GPU multiplies bfloat16 matrices faster than float32 ones, which a CPU without
-    AVX512_BF16 or AMX does not; check that the final metric stays within its noise.
+
+def in_bfloat16(task: Task, device: torch.device) -> Task:
+    """The same task, its losses under autocast: matrix products and convolutions in bfloat16.
+
+    Weights, optimisers and evaluation stay in float32, and so do densities and divergences: what a module or a part of
+    it hands out is brought back to float32, so only what is inside a net is in bfloat16. Worth it where the processor
+    or GPU multiplies such matrices faster, which a CPU without AVX512_BF16 or AMX does not: there it takes many times
+    as long. Check that the final metric stays within its noise.
 
     Reference: Micikevicius et al., arXiv:1710.03740 (with float16); bfloat16 needs no scaling of the loss.
     """
+    for module in task.modules.values():
+        for part in (module, *module.children()):
+            part.register_forward_hook(_to_float32)
 
-    def loss(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-        with torch.autocast(device.type, torch.bfloat16):
-            return player.loss(batch)
+    def cast(loss: Loss) -> Loss:
+        def cast_loss(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+            with torch.autocast(device.type, torch.bfloat16):
+                return loss(batch)
 
-    return dataclasses.replace(player, loss=loss)
+        return cast_loss
+
+    return _with_losses(task, cast)
 
 
-class InFloat32(torch.nn.Module):
-    """Whatever comes in, in float32: the last layer of a net, so that densities and divergences are computed in it."""
+def compiled(task: Task) -> Task:
+    """The same task, its losses compiled by `torch.compile`, which takes a while at the first step.
 
-    def forward(self, features: Tensor) -> Tensor:
-        """The same numbers."""
-        return features.float()
+    Sums are taken in another order, so the last digits of a loss differ. Needs a C++ compiler on a CPU.
+    """
+    return _with_losses(task, torch.compile)
+
+
+def _with_losses(task: Task, change: Callable[[Loss], Loss]) -> Task:
+    players = {name: dataclasses.replace(player, loss=change(player.loss)) for name, player in task.players.items()}
+    return dataclasses.replace(task, players=players)
+
+
+def _to_float32(_module: nn.Module, _inputs: tuple[Any, ...], out: Any) -> Any:
+    if isinstance(out, tuple):
+        return tuple(_to_float32(_module, _inputs, part) for part in out)
+    return out.float() if isinstance(out, Tensor) and out.dtype == torch.bfloat16 else out
