@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default all: {', '.join(BENCHMARKS)}")
     parser.add_argument("--trial", action="store_true", help="at sizes too small to mean anything, to see that all run")
     parser.add_argument("--record", action="store_true", help="keep the results in benchmarks/record/, make the page")
+    parser.add_argument("--made", action="store_true", help="run nothing: for the record, take what is in build/")
     options = parser.parse_args()
     unknown = sorted(set(options.names) - set(BENCHMARKS))
     if unknown:
@@ -34,7 +35,7 @@ def main() -> int:
     if options.record and options.trial:
         parser.error("a trial is not for the record")
     names = options.names or list(BENCHMARKS)
-    for name in names:
+    for name in [] if options.made else names:
         print(f"\n{name}", flush=True)
         command = [sys.executable, str(HERE / f"{name}.py"), *(BENCHMARKS[name] if options.trial else [])]
         if code := subprocess.run(command, check=False).returncode:

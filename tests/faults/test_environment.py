@@ -149,7 +149,7 @@ def test_the_newest_checkpoint_is_that_of_the_last_step_whatever_the_clock_said(
 
     def work():
         runs._save = lambda *_: os._exit(0)
-        runs.run(config, checkpoint_seconds=0)
+        runs.run(config, checkpoint_seconds=0.0)
 
     assert fork(work).wait() == 0
     (path,) = runs_folder.iterdir()

@@ -120,7 +120,7 @@ def test_as_labels_in_outputs_they_are_text_in_html(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (r"\input{/etc/passwd}", "passwd"),
+        (r"\input{/etc/passwd}", "not found"),
         (r"\newread\f \openin\f=/etc/passwd \ifeof\f\errmessage{refused}\fi", "refused"),
         (r"\newwrite\f \immediate\openout\f=../sprung.txt", "sprung"),
         (r"\immediate\write18{touch sprung}\message{runsystem \number\pdfshellescape}", None),

@@ -53,7 +53,7 @@ def test_a_gradient_that_breaks_is_caught_before_it_is_saved(at, runs_folder, sm
     sound = runs._build
     spoiled(monkeypatch, at)
     with pytest.raises(NonFiniteError, match=f"not finite after step {at + 1}.*Lower the rate"):
-        runs.run(small.tiny(), checkpoint_seconds=0)
+        runs.run(small.tiny(), checkpoint_seconds=0.0)
     (path,) = runs_folder.iterdir()
     assert not (path / "manifest.json").exists()
     assert sorted(each.name for each in (path / "checkpoints").iterdir()) == [

@@ -24,15 +24,15 @@ def test_two_hundred_kills_and_resumes_end_in_the_same_bytes(runs_folder, fork, 
     resumed = inside = 0
     steps = []
     while len(steps) < KILLS:
-        child = fork(lambda: runs.run(config, checkpoint_seconds=0))
-        begun = time.monotonic()
+        child = fork(lambda: runs.run(config, checkpoint_seconds=0.0))
         small.until(lambda child=child: "resuming" in child.text or newest(runs_folder) or child.poll() is not None)
         if len(steps) % 10 == 0:  # how long a record takes on this machine, as busy as it is
             before, begun = newest(runs_folder), time.monotonic()
             small.until(lambda before=before, child=child: newest(runs_folder) > before or child.poll() is not None)
             pace = time.monotonic() - begun
         time.sleep(chance.uniform(0, 1.5 * pace))
-        child.signal(signal.SIGKILL)
+        if child.poll() is None:
+            child.signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL, f"lengthen the training: {child.text}"
         resumed += "resuming" in child.text
         assert "passed over" not in child.text
