@@ -14,7 +14,7 @@ ROOT = HERE.parent
 BENCHMARKS: dict[str, list[str]] = {
     "vae_epoch": ["--images", "1280", "--epochs", "1", "--seeds", "2"],
     "row_adam": ["--rounds", "1", "--sizes", "1000", "10000"],
-    "inference": ["--images", "50", "100", "--limit", "20"],
+    "inference": ["--images", "50", "--limit", "2", "--rates", "0.3"],
     "tsne": ["--sizes", "200"],
     "whole_report": ["--profile", "fast", "--", "--page", "dry/momentum", "--no-pdf"],
 }

@@ -41,7 +41,7 @@ def test_a_disk_that_fills_up_during_training_ends_it_and_costs_nothing(small_di
     config = small.tiny(epochs=500)
 
     def work():
-        runs.run.__kwdefaults__["checkpoint_seconds"] = 0.0
+        small.saving_always()
         small.slowly(0.005)
         return cli.main(small.command(epochs=500))
 

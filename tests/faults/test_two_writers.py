@@ -44,7 +44,7 @@ def test_one_trains_and_the_other_waits(runs_folder, fork, small, trained, elsew
 def test_whoever_waits_is_told_and_takes_over_when_the_first_is_killed(runs_folder, fork, small, trained, elsewhere):
     note, who = trained
     config = small.tiny(epochs=500)
-    first = fork(lambda: note() or small.slowly(0.005) or runs.run(config, checkpoint_seconds=0))
+    first = fork(lambda: note() or small.slowly(0.005) or runs.run(config, checkpoint_seconds=0.0))
     small.until(lambda: list(runs_folder.glob("*/checkpoints/step-*")))
     second = fork(lambda: note() or runs.run(config))
     small.until(lambda: "another process makes" in second.text)
