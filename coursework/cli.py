@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _end(f"cannot write {error.filename or 'a file'}: {error.strerror}. Free some space.", 7)
     except (MemoryError, RuntimeError) as error:
+        if "torchvision" in str(error):  # "operator torchvision::nms does not exist"
+            return _end(f"torchvision does not fit torch ({error}). `coursework doctor` says what to do.", 7)
         if not _is_out_of_memory(error):
             raise
         return _end(

@@ -189,7 +189,7 @@ def _client(scheduler: str | None, workers: int | None, num_runs: int) -> Iterat
         count = workers or local_workers(num_runs)
         share = psutil.virtual_memory().available // count
         cluster = LocalCluster(
-            n_workers=count, threads_per_worker=1, processes=True, memory_limit=share, dashboard_address=None
+            n_workers=count, threads_per_worker=1, processes=True, memory_limit=share, dashboard_address=":0"
         )
         try:
             with Client(cluster) as client:

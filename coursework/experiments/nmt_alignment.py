@@ -17,6 +17,7 @@ from coursework.metrics.translation import best_links
 from coursework.models.decoding import greedy
 from coursework.models.recurrent import RecurrentTranslator
 from coursework.models.transformer import TransformerTranslator
+from coursework.report.plain import plain
 from coursework.runs import Run
 
 
@@ -86,13 +87,17 @@ def word_order_examples(
         return "adjective behind its noun" if is_reordered(pair.sure) else "same order"
 
     written = {label: sentences(run.arrays["translations"], french, False) for label, run in runs.items()}
+
+    def row(order: str, who: str, sentence: str) -> dict[str, str]:
+        return {"order": order, "who": who, "sentence": plain(sentence)}
+
     rows = []
     for name in ("negation", "adjective behind its noun", "same order"):
         for place in [k for k, pair in enumerate(held_out.pairs) if kind(pair) == name][:each]:
             pair = held_out.pairs[place]
-            rows.append({"order": name, "who": "English", "sentence": " ".join(pair.source)})
-            rows.append({"order": "", "who": "reference", "sentence": detokenised(pair.target)})
-            rows += [{"order": "", "who": label, "sentence": detokenised(own[place])} for label, own in written.items()]
+            rows.append(row(name, "English", " ".join(pair.source)))
+            rows.append(row("", "reference", detokenised(pair.target)))
+            rows += [row("", label, detokenised(own[place])) for label, own in written.items()]
     return pd.DataFrame(rows)
 
 

@@ -6,11 +6,14 @@ TRANSFORMER: dict[str, Any] = {"model": "transformer", "rate": 3e-3, "warm_fract
 """What a transformer on generated pairs is trained with, beside the defaults."""
 
 MULTI30K: dict[str, dict[str, Any]] = {
-    "gru-attention": {"embed_dim": 192, "dim": 192, "epochs": 10, "rate": 2e-3, "dropout": 0.2},
-    "transformer": {"dim": 128, "num_layers": 3, "hidden": 512, "epochs": 12, "rate": 2e-3, "dropout": 0.1,
-                    "warm_fraction": 0.1},
+    "GRU with attention": {"model": "gru-attention", "embed_dim": 192, "dim": 192, "epochs": 10, "rate": 2e-3,
+                           "dropout": 0.2},
+    "transformer": {"model": "transformer", "dim": 128, "num_layers": 3, "hidden": 512, "epochs": 12, "rate": 2e-3,
+                    "dropout": 0.1, "warm_fraction": 0.1},
+    "transformer, twice as wide": {"model": "transformer", "dim": 256, "num_layers": 3, "hidden": 512, "epochs": 12,
+                                   "rate": 1.5e-3, "dropout": 0.15, "warm_fraction": 0.1, "num_merges": 5000},
 }  # fmt: skip
-"""Model → what its run of record on Multi30K changes."""
+"""Label → what a run of record on Multi30K changes."""
 
 _MULTI30K = {
     **{"dataset": "multi30k", "num_train": 0, "num_test": 0, "num_merges": 3000, "longest": 100},
@@ -18,6 +21,6 @@ _MULTI30K = {
 }
 
 
-def on_multi30k(model: str) -> dict[str, Any]:
-    """The settings of a run of record on Multi30K: for `configure("nmt", ...)` or `Page.vary`."""
-    return {**_MULTI30K, "model": model, **MULTI30K[model]}
+def on_multi30k(label: str) -> dict[str, Any]:
+    """The settings of a run of record on Multi30K, by its label: for `configure("nmt", ...)` or `Page.vary`."""
+    return {**_MULTI30K, **MULTI30K[label]}

@@ -6,7 +6,7 @@ import torch
 from coursework.errors import ConfigError, DataError
 from coursework.experiments import configure
 from coursework.experiments.nmt import build
-from coursework.experiments.nmt_settings import on_multi30k
+from coursework.experiments.nmt_settings import MULTI30K, on_multi30k
 from coursework.runs import run
 from coursework.training.loop import fit
 
@@ -72,8 +72,8 @@ def test_models_that_cannot_be():
         build(configure("nmt", "fast", **SMALL, longest=6))
 
 
-@pytest.mark.parametrize("model", ["gru-attention", "transformer"])
-def test_settings_of_record_are_allowed(model):
-    config = configure("nmt", "full", **on_multi30k(model))
+@pytest.mark.parametrize("label", MULTI30K)
+def test_settings_of_record_are_allowed(label):
+    config = configure("nmt", "full", **on_multi30k(label))
     assert config.dataset == "multi30k"
-    assert config.model == model
+    assert config.model == MULTI30K[label]["model"]

@@ -221,9 +221,9 @@ def test_csv_files_that_are_not_the_courses(root, tmp_path, text, said, capsys, 
         if text is not None:
             (data / f"fashion-mnist_{split}.csv").write_text(text, encoding="utf-8")
     error = refused(DataError, said, root, tmp_path / "out", data=data)
-    assert error.exit_code == 2
+    assert error.exit_code == DataError.exit_code
     monkeypatch.chdir(root)
-    assert main(["submit", "--ids", *IDS, "--data", str(data), "--profile", "fast"]) == 2
+    assert main(["submit", "--ids", *IDS, "--data", str(data), "--profile", "fast"]) == DataError.exit_code
     assert said in capsys.readouterr().err
     assert not list(root.glob("*.zip"))
 
