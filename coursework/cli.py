@@ -11,7 +11,7 @@ from typing import Any
 
 from coursework import __version__
 from coursework.arguments import parse_value, run_config, sweep_options
-from coursework.errors import ConfigError, CourseworkError
+from coursework.errors import ConfigError, CourseworkError, SetupError
 from coursework.experiments.registry import EXPERIMENTS, PROFILES, check_name
 from coursework.interruption import Interrupted, at_once
 
@@ -47,10 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _FULL_DISK:
             raise
-        return _end(f"cannot write {error.filename or 'a file'}: {error.strerror}. Free some space.", 7)
+        return _end(
+            f"cannot write {error.filename or 'a file'}: {error.strerror}. Free some space.", SetupError.exit_code
+        )
     except (MemoryError, RuntimeError) as error:
         if "torchvision" in str(error):  # "operator torchvision::nms does not exist"
-            return _end(f"torchvision does not fit torch ({error}). `coursework doctor` says what to do.", 7)
+            return _end(
+                f"torchvision does not fit torch ({error}). `coursework doctor` says what to do.", SetupError.exit_code
+            )
         if not _is_out_of_memory(error):
             raise
         return _end(
