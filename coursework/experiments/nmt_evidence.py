@@ -192,3 +192,17 @@ def record_table(runs: Mapping[str, Run]) -> pd.DataFrame:
             for label, run in runs.items()
         ]
     )
+
+
+def trial_table(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """A row per trial: −log p per piece and BLEU of the likeliest words, both of the pairs the run was scored on."""
+    return pd.DataFrame(
+        [
+            {
+                "batches of": label,
+                "−log p per piece, told": f"{run.metrics['forced_nll']:.3f}",
+                "BLEU, greedy": f"{run.metrics['bleu']:.1f}",
+            }
+            for label, run in runs.items()
+        ]
+    )

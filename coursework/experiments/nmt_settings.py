@@ -10,8 +10,9 @@ MULTI30K: dict[str, dict[str, Any]] = {
                            "dropout": 0.2},
     "transformer": {"model": "transformer", "dim": 128, "num_layers": 3, "hidden": 512, "epochs": 12, "rate": 2e-3,
                     "dropout": 0.1, "warm_fraction": 0.1},
-    "transformer, twice as wide": {"model": "transformer", "dim": 256, "num_layers": 3, "hidden": 512, "epochs": 12,
-                                   "rate": 1.5e-3, "dropout": 0.15, "warm_fraction": 0.1, "num_merges": 5000},
+    "transformer, four times the steps": {"model": "transformer", "dim": 128, "num_layers": 3, "hidden": 512,
+                                          "epochs": 24, "batch_size": 64, "rate": 4e-3, "dropout": 0.15,
+                                          "warm_fraction": 0.04, "num_merges": 5000},
 }  # fmt: skip
 """Label → what a run of record on Multi30K changes."""
 
@@ -24,3 +25,14 @@ _MULTI30K = {
 def on_multi30k(label: str) -> dict[str, Any]:
     """The settings of a run of record on Multi30K, by its label: for `configure("nmt", ...)` or `Page.vary`."""
     return {**_MULTI30K, **MULTI30K[label]}
+
+
+def trials_on_multi30k() -> dict[str, dict[str, Any]]:
+    """Label → settings: two passes of the last transformer, scored on validation pairs, for both batches and rates."""
+    two, one = (on_multi30k(label) for label in ("transformer, four times the steps", "transformer"))
+    short = {"epochs": 2, "warm_fraction": 0.3, "holdout": "validation", "beams": 1}
+    return {
+        f"{size} pairs, rate {rate:g}": {**two, **short, "batch_size": size, "rate": rate}
+        for size in (one["batch_size"], two["batch_size"])
+        for rate in (one["rate"], two["rate"])
+    }

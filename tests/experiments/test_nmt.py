@@ -6,7 +6,7 @@ import torch
 from coursework.errors import ConfigError, DataError
 from coursework.experiments import configure
 from coursework.experiments.nmt import build
-from coursework.experiments.nmt_settings import MULTI30K, on_multi30k
+from coursework.experiments.nmt_settings import MULTI30K, on_multi30k, trials_on_multi30k
 from coursework.runs import run
 from coursework.training.loop import fit
 
@@ -77,3 +77,10 @@ def test_settings_of_record_are_allowed(label):
     config = configure("nmt", "full", **on_multi30k(label))
     assert config.dataset == "multi30k"
     assert config.model == MULTI30K[label]["model"]
+
+
+def test_trials_of_record_see_no_test_pairs():
+    chosen = configure("nmt", "full", **on_multi30k("transformer, four times the steps"))
+    trials = [configure("nmt", "full", **changes) for changes in trials_on_multi30k().values()]
+    assert {trial.holdout for trial in trials} == {"validation"}
+    assert (chosen.batch_size, chosen.rate) in {(trial.batch_size, trial.rate) for trial in trials}
