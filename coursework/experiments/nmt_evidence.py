@@ -177,13 +177,14 @@ def position_table(runs: Mapping[str, tuple[Run, Run]]) -> pd.DataFrame:
 
 
 def record_table(runs: Mapping[str, Run]) -> pd.DataFrame:
-    """A row per run of record: weights, passes, BLEU of the likeliest words and of beams, chrF, time."""
+    """A row per run of record: weights, passes, batches, BLEU of the likeliest words and of beams, chrF, time."""
     return pd.DataFrame(
         [
             {
                 "model": label,
                 "weights": f"{run.metrics['parameters']:,.0f}",
                 "passes": run.config.epochs,
+                "pairs a step": run.config.batch_size,
                 "BLEU, greedy": f"{run.metrics['greedy_bleu']:.1f}",
                 "BLEU, beams": interval(run, "bleu"),
                 "chrF": f"{run.metrics['chrf']:.1f}",
