@@ -80,7 +80,7 @@ class Config:
     end: bool = True
     smoothing: Annotated[float, Interval(ge=0, lt=1)] = 0.0
     epochs: Annotated[int, Interval(ge=1, le=10_000)] = 6
-    batch_size: Annotated[int, Interval(ge=1, le=100_000)] = 100
+    batch_size: Annotated[int, Interval(ge=1, le=100_000)] = 50
     rate: Annotated[float, Interval(gt=0, le=1)] = 8e-3
     warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.03
     clip: Annotated[float, Interval(gt=0, le=1e6)] = 1.0

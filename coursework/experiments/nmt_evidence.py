@@ -160,16 +160,16 @@ def gap(run: Run) -> float:
     return run.metrics["forced_accuracy"] - run.metrics["free_accuracy"]
 
 
-def position_table(runs: Mapping[str, tuple[Run, Run]]) -> pd.DataFrame:
+def position_table(runs: Mapping[str, tuple[Sequence[Run], Sequence[Run]]]) -> pd.DataFrame:
     """A row per model: BLEU without positions and with them, and the difference with its interval."""
     rows = []
     for label, (without, with_them) in runs.items():
-        value, low, high = difference([with_them], [without])
+        value, low, high = difference(with_them, without)
         rows.append(
             {
                 "model": label,
-                "BLEU without": f"{without.metrics['bleu']:.1f}",
-                "BLEU with": f"{with_them.metrics['bleu']:.1f}",
+                "BLEU without": of(without, "bleu", ".1f"),
+                "BLEU with": of(with_them, "bleu", ".1f"),
                 "difference [95 %]": f"{value:+.1f} [{low:+.1f}, {high:+.1f}]",
             }
         )
@@ -182,13 +182,13 @@ def record_table(runs: Mapping[str, Run]) -> pd.DataFrame:
         [
             {
                 "model": label,
-                "weights": f"{run.metrics['parameters']:,.0f}",
+                "weights, million": f"{run.metrics['parameters'] / 1e6:.1f}",
                 "passes": run.config.epochs,
-                "pairs a step": run.config.batch_size,
+                "batch": run.config.batch_size,
                 "BLEU, greedy": f"{run.metrics['greedy_bleu']:.1f}",
-                "BLEU, beams": interval(run, "bleu"),
+                "BLEU, beams [95 %]": interval(run, "bleu"),
                 "chrF": f"{run.metrics['chrf']:.1f}",
-                "CPU minutes": f"{run.provenance['cpu_seconds']['total'] / 60:.0f}",
+                "CPU min": f"{run.provenance['cpu_seconds']['total'] / 60:.0f}",
             }
             for label, run in runs.items()
         ]

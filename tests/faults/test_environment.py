@@ -58,6 +58,7 @@ def test_data_that_are_nowhere_are_an_instruction_and_no_run(runs_folder, fork, 
 @pytest.mark.usefixtures("linear")
 def test_a_folder_without_the_right_to_write_is_named_but_its_results_are_read(runs_folder, fork, small):
     done = runs.run(small.tiny(epochs=2))
+    assert cli.main(small.command(epochs=2)) == 0  # loads what nobody may not read, where this clone is in root's home
     opened(runs_folder, 0o555)
     try:
         child = fork(lambda: as_nobody() or cli.main(small.command(epochs=2)))

@@ -1,5 +1,7 @@
 """Half precision and compiled losses: what they change, and what they must not."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -93,6 +95,7 @@ print("compiled", len(torch._dynamo.utils.compilation_time_metrics))
 """
 
 
+@pytest.mark.skipif(shutil.which(os.environ.get("CXX", "g++")) is None, reason="needs a C++ compiler")
 @pytest.mark.slow
 def test_a_compiled_loss_has_the_same_value_and_gradients():
     """In a process of its own: the compiler does not see through the checks of types that the tests add."""
