@@ -24,7 +24,7 @@ report: setup ## execute the notebooks and build HTML and PDFs in build/$(PROFIL
 	@$(BIN)/python -m coursework.cli report --profile "$(PROFILE)"
 
 test: setup check ## everything: style, types, tests, notebooks, book, pages
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval book/dry
 	$(BIN)/python -m pytest -n 2 --dist loadfile --nbval-lax book/wet book/studies
 	rm -rf _build && mkdir _build

@@ -80,8 +80,17 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
+        or any(sentence in str(error) for sentence in _NO_MEMORY)
     )
+
+
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "could not create a primitive",
+)
+"""How torch's allocator says so, on Windows too, C++, and oneDNN, which does its convolutions."""
 
 
 _HELP = f"""usage: coursework COMMAND [options]

@@ -1,5 +1,6 @@
 """Rows 8, 12, 17, 20, 21 and 23: the surroundings that a run finds."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -14,21 +15,17 @@ from coursework import cli, runs
 from coursework.errors import SetupError
 from coursework.training.checkpoint import load_newest
 
-NOBODY = 65534
 
-
-def as_nobody():
-    """In a fork of root: rights count from here on."""
+def under_rights():
+    """In a fork of root: rights count from here on, as the owner's, without root's privilege to pass over them."""
     if os.geteuid() == 0:
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # third version of the interface, this process
+        if ctypes.CDLL(None, use_errno=True).capset(header, (ctypes.c_uint32 * 6)()) != 0:
+            raise OSError(ctypes.get_errno(), "capset")
 
 
-def opened(path, mode):
-    """Lets everybody through to `path`, whose own rights become `mode`."""
-    for folder in path.parents:
-        if folder.is_relative_to("/tmp") and folder != Path("/tmp") and folder.stat().st_uid == os.geteuid():
-            folder.chmod(0o755)
+def set_rights(path, mode):
+    """Of `path` and all in it; files are not executable."""
     for each in [path, *path.rglob("*")]:
         each.chmod(mode if each.is_dir() else mode & 0o666)
 
@@ -58,19 +55,18 @@ def test_data_that_are_nowhere_are_an_instruction_and_no_run(runs_folder, fork, 
 @pytest.mark.usefixtures("linear")
 def test_a_folder_without_the_right_to_write_is_named_but_its_results_are_read(runs_folder, fork, small):
     done = runs.run(small.tiny(epochs=2))
-    assert cli.main(small.command(epochs=2)) == 0  # loads what nobody may not read, where this clone is in root's home
-    opened(runs_folder, 0o555)
+    set_rights(runs_folder, 0o555)
     try:
-        child = fork(lambda: as_nobody() or cli.main(small.command(epochs=2)))
+        child = fork(lambda: under_rights() or cli.main(small.command(epochs=2)))
         assert child.wait() == 0, child.text
         assert str(done.path) in child.text
-        child = fork(lambda: as_nobody() or cli.main(small.command(epochs=3)))
+        child = fork(lambda: under_rights() or cli.main(small.command(epochs=3)))
         assert child.wait() == 7
         assert "cannot write runs" in child.text
         assert "Permission denied" in child.text
         assert "COURSEWORK_RUNS" in child.text
     finally:
-        opened(runs_folder, 0o755)
+        set_rights(runs_folder, 0o755)
 
 
 def test_a_build_folder_without_the_right_to_write_is_named(tmp_path, fork):
@@ -78,18 +74,18 @@ def test_a_build_folder_without_the_right_to_write_is_named(tmp_path, fork):
     from coursework.report import build
 
     def work():
-        as_nobody()
+        under_rights()
         with pytest.raises(BuildError, match=r"cannot write .*fast: Permission denied"), build._alone(folder):
             pass
 
     folder = tmp_path / "build" / "fast"
     folder.mkdir(parents=True)
-    opened(tmp_path / "build", 0o555)
+    set_rights(tmp_path / "build", 0o555)
     try:
         child = fork(work)
         assert child.wait() == 0, child.text
     finally:
-        opened(tmp_path / "build", 0o755)
+        set_rights(tmp_path / "build", 0o755)
 
 
 @pytest.mark.usefixtures("linear")
@@ -234,6 +230,9 @@ def test_devices_that_there_are_not_are_refused_by_name(device, runs_folder, sma
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory."),
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("could not create a primitive"),
     ],
 )
 def test_want_of_memory_is_code_eight(error, runs_folder, small, monkeypatch, capsys):

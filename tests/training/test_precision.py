@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from coursework import runs
-from coursework.errors import ConfigError
+from coursework.errors import ConfigError, SetupError
 from coursework.experiments import configure
 from coursework.experiments.ad import build
 from coursework.training.precision import in_bfloat16
@@ -104,3 +104,10 @@ def test_a_compiled_loss_has_the_same_value_and_gradients():
     name, count = done.stdout.split()
     assert name == "compiled"
     assert int(count) > 0
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_a_compiler_nothing_is_compiled_and_the_remedy_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    with pytest.raises(SetupError, match=r"compiled = True: there is no C\+\+ compiler .*apt install g\+\+"):
+        runs.run(small(compiled=True, device="cpu"))
