@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import platformdirs
 import torch
@@ -31,6 +31,7 @@ from coursework.training.precision import prepared
 from coursework.training.progress import progress_bar
 from coursework.training.task import Task
 
+_Label = TypeVar("_Label")
 _log = logging.getLogger(__name__)
 _MACHINERY = ("coursework.training.loop", "coursework.training.precision", "coursework.training.task")
 _FILES = ("arrays.safetensors", "config.json", "metrics.json", "metrics.jsonl", "model.safetensors", "provenance.json")
@@ -114,11 +115,11 @@ def run_key(config: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def finished(config: Any) -> Run | None:
-    """The run of `config` if it is complete and undamaged, else None; `run(config)` makes it."""
-    key = run_key(config)
-    path = _folder(config, key)
-    return Run(config, key, path) if _is_complete(path, key) else None
+def finished(configs: Mapping[_Label, Any]) -> dict[_Label, Run]:
+    """Label → run, for those of `configs` whose run is complete and undamaged; `run(config)` makes the others."""
+    keys = {label: run_key(config) for label, config in configs.items()}
+    runs = {label: Run(config, keys[label], _folder(config, keys[label])) for label, config in configs.items()}
+    return {label: one for label, one in runs.items() if _is_complete(one.path, one.key)}
 
 
 def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
@@ -137,7 +138,7 @@ def run(config: Any, *, checkpoint_seconds: float = 30.0) -> Run:
         DataError, DeviceError: before training, when what the config needs is absent.
         NonFiniteError: a loss or a weight is not finite.
         CheckpointError: the disk does not take a checkpoint or a result.
-        SetupError: the folder for runs cannot be written.
+        SetupError: the folder for runs cannot be written, or losses are to be compiled and there is no compiler.
         Interrupted: a signal asked to end; the run goes on from its last checkpoint when asked for again.
     """
     key = run_key(config)
@@ -238,7 +239,15 @@ def _folder(config: Any, key: str) -> Path:
 
 
 def _ready(config: Any) -> Task:
-    return prepared(_build(config), config, resolve_device(getattr(config, "device", "auto")))
+    """The task, as fast as the config asks for."""
+    device = resolve_device(getattr(config, "device", "auto"))
+    compiler = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    if getattr(config, "compiled", False) and device.type == "cpu" and shutil.which(compiler.split()[0]) is None:
+        raise SetupError(
+            f"parameter compiled = True: there is no C++ compiler {compiler!r} on this machine. Install one (Debian: "
+            "apt install g++), name yours in CXX, or leave compiled out."
+        )
+    return prepared(_build(config), config, device)
 
 
 def _is_complete(path: Path, key: str) -> bool:

@@ -94,7 +94,7 @@ class Config:
     PROFILES: ClassVar[dict[str, dict[str, Any]]] = {
         "fast": {"num_train": 200, "num_test": 50, "epochs": 2},
         "cpu": {},
-        "full": {"num_test": 1000, "epochs": 9},
+        "full": {"num_test": 1000},
     }
 
 

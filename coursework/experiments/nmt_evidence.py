@@ -147,7 +147,7 @@ def forcing_table(runs: Mapping[float, Run]) -> pd.DataFrame:
                 "steps, untold": steps_to(run, untold, FREE),
                 "right, told": f"{run.metrics['forced_accuracy']:.3f}",
                 "right, untold": f"{run.metrics['free_accuracy']:.3f}",
-                "gap": f"{gap(run):+.3f}",
+                "gap": f"{gap(run):+z.3f}",
                 "BLEU": interval(run, "bleu"),
             }
             for ratio, run in runs.items()

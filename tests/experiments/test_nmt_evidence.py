@@ -107,14 +107,14 @@ def test_attention_up_to_the_end_and_behind_it():
 
 def test_only_finished_runs_are_found(runs_folder):
     config = configure("nmt", "fast", num_train=20, num_test=5, epochs=1)
-    assert finished(config) is None
+    assert finished({"one": config}) == {}
     made = run(config)
     held_out, english = corpus(config)[1:3]
     words, maps = alignment.written(made, held_out, english, most=3)
     assert words.shape == maps.shape[:2]
     torch.testing.assert_close(maps.sum(-1), torch.ones(words.shape))
-    found = finished(config)
-    assert found is not None
-    assert found.metrics == made.metrics
+    found = finished({"one": config, "never made": configure("nmt", "fast", seed=1)})
+    assert list(found) == ["one"]
+    assert found["one"].metrics == made.metrics
     (made.path / "metrics.json").write_text("{}", encoding="utf-8")
-    assert finished(config) is None
+    assert finished({"one": config}) == {}
