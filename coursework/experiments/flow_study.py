@@ -6,11 +6,11 @@ from coursework.experiments.flow import Config
 from coursework.experiments.registry import configure, variation
 
 _LEVELS: dict[str, dict[str, Any]] = {
-    "fast": {"channels": (4, 4), "widths": (16,), "num_laws": 8, "epochs": 1},
-    "cpu": {"channels": (8, 8), "widths": (64,), "epochs": 3},
-    "full": {"channels": (16, 16), "widths": (128,), "epochs": 16},
+    "fast": {"channels": (4, 4), "widths": (16,), "num_laws": 8, "epochs": 1, "batch_size": 64},
+    "cpu": {"channels": (8, 8), "widths": (64,), "epochs": 3, "batch_size": 64},
+    "full": {"channels": (16, 16), "widths": (128,), "epochs": 28, "batch_size": 32},
 }
-"""Nets and epochs of the flow on grey levels; in profile full for the bits that convolutional flows are held to."""
+"""Nets, epochs and batches of the flow on grey levels; in profile full for the bits that such flows are held to."""
 
 
 def headline(profile: str, seed: int, **changes: Any) -> Config:
@@ -30,7 +30,7 @@ def convolutional(config: Config) -> Config:
 
 def graded(config: Config, profile: str) -> Config:
     """The convolutional flow on grey levels."""
-    return variation(config, kind="levels", batch_size=64, **_LEVELS[profile])
+    return variation(config, kind="levels", **_LEVELS[profile])
 
 
 def choices(config: Config) -> dict[str, Config]:

@@ -27,7 +27,7 @@ from coursework.objectives.iwae import iwae
 from coursework.objectives.resampled import resampled_iwae
 from coursework.training.device import resolve_device
 from coursework.training.loop import Player, index_batches
-from coursework.training.schedules import warm_half_cosine
+from coursework.training.schedules import rise, warm_half_cosine
 from coursework.training.task import Arrays, Metrics, Task
 
 _WARM_FRACTION = 0.02
@@ -57,6 +57,8 @@ class Config:
         num_samples: k of the importance-weighted bound that is trained; 1 is the evidence lower bound.
         num_kept: of the k draws, those that carry the gradient, chosen by their weights; 0 for all.
         plain_epochs: passes with k = 1 before the k draws set in.
+        beta_warm_fraction: share of the steps with k = 1 over which the weight of the divergence rises from 0 to 1, so
+            that coordinates come into use before their divergence costs anything (Sønderby et al., arXiv:1602.02282).
         epochs: passes over the training images in all.
         batch_size: images a step.
         rate: largest step size of Adam; it rises over the first fiftieth and falls to zero along a half cosine.
@@ -80,6 +82,7 @@ class Config:
     num_samples: Annotated[int, Interval(ge=1, le=5000)] = 1
     num_kept: Annotated[int, Interval(ge=0, le=5000)] = 0
     plain_epochs: Annotated[int, Interval(ge=0, le=10_000)] = 0
+    beta_warm_fraction: Annotated[float, Interval(ge=0, le=1)] = 0.0
     epochs: Annotated[int, Interval(ge=1, le=10_000)] = 40
     batch_size: Annotated[int, Interval(ge=1, le=60_000)] = 128
     rate: Annotated[float, Interval(gt=0, le=1)] = 2e-3
@@ -142,6 +145,7 @@ def build(config: Config) -> Task:
     torch.nn.init.kaiming_uniform_(encoder.head.weight, a=math.sqrt(5))
     per_epoch = math.ceil(len(images) / config.batch_size)
     num_steps = config.epochs * per_epoch
+    num_plain = num_steps if config.num_samples == 1 else config.plain_epochs * per_epoch
     schedule = partial(warm_half_cosine, num_steps=num_steps, warm_fraction=_WARM_FRACTION)
     state = {"step": 0}
 
@@ -168,8 +172,9 @@ def build(config: Config) -> Task:
         if config.terms == "regularisation":
             divergence = kl_divergence(posterior, prior)
             return divergence.mean(), {"kl": divergence}
-        if config.num_samples == 1 or state["step"] < config.plain_epochs * per_epoch:
-            return elbo(posterior, decoder, prior, x, beta=0.0 if config.terms == "reconstruction" else 1.0)
+        if state["step"] < num_plain:
+            beta = rise(state["step"], num_plain, config.beta_warm_fraction)
+            return elbo(posterior, decoder, prior, x, beta=0.0 if config.terms == "reconstruction" else beta)
         k = config.num_samples
         if config.num_kept:
             return resampled_iwae(posterior, decoder, prior, x, num_samples=k, num_kept=config.num_kept)
@@ -234,3 +239,9 @@ def _check(config: Config) -> None:
         raise ConfigError(f"num_kept = {config.num_kept}: of num_samples = {config.num_samples} draws at most all.")
     if config.num_samples > 1 and config.terms != "both":
         raise ConfigError(f"terms = {config.terms!r}: one term alone is trained with num_samples = 1.")
+    if config.beta_warm_fraction and (config.terms != "both" or (config.num_samples > 1 and not config.plain_epochs)):
+        raise ConfigError(
+            f"beta_warm_fraction = {config.beta_warm_fraction:g}: a weight rises in steps with both terms and one "
+            f"draw; there are none with terms = {config.terms!r}, num_samples = {config.num_samples} and "
+            f"plain_epochs = {config.plain_epochs}. Change one of them."
+        )

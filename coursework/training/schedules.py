@@ -9,8 +9,16 @@ def warm_half_cosine(step: int, num_steps: int, warm_fraction: float = 0.03) -> 
     >>> warm_half_cosine(0, 100, 0.1), warm_half_cosine(9, 100, 0.1) == half_cosine(9, 100)
     (0.1, True)
     """
-    rise = min(1.0, (step + 1) / max(1.0, warm_fraction * num_steps))
-    return rise * half_cosine(step, num_steps)
+    return rise(step, num_steps, warm_fraction) * half_cosine(step, num_steps)
+
+
+def rise(step: int, num_steps: int, fraction: float) -> float:
+    """From almost 0 at step 0 in equal steps to 1 after `fraction` of them, 1 from there on.
+
+    >>> [rise(step, 10, 0.4) for step in (0, 1, 3, 9)], rise(0, 10, 0.0)
+    ([0.25, 0.5, 1.0, 1.0], 1.0)
+    """
+    return min(1.0, (step + 1) / max(1.0, fraction * num_steps))
 
 
 def half_cosine(step: int, num_steps: int) -> float:

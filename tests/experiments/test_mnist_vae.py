@@ -93,6 +93,21 @@ def test_weighted_draws_set_in_after_the_plain_epochs():
         assert name in player.loss(index)[1], step
 
 
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({}, {0: 1 / 150, 74: 0.5, 149: 1.0, 299: 1.0}),
+        ({"num_samples": 5, "plain_epochs": 10}, {0: 0.02, 49: 1.0, 99: 1.0}),
+    ],
+)
+def test_the_divergence_comes_in_over_half_of_the_plain_steps(changes, steps):
+    player = mnist_vae.build(short(beta_warm_fraction=0.5, **changes)).players["vae"]
+    for step, beta in steps.items():
+        player.before_step(step)
+        loss, terms = player.loss(torch.arange(32))
+        assert loss.item() == pytest.approx(-(terms["log_likelihood"] - beta * terms["kl"]).mean().item())
+
+
 def test_kept_draws_train_as_well():
     whole, kept = (run(short(num_samples=5, num_kept=k)).metrics["nll"] for k in (0, 2))
     assert kept == pytest.approx(whole, abs=0.6)
@@ -117,6 +132,11 @@ def test_a_density_of_grey_pixels_is_trained():
         ({"likelihood": "continuous-bernoulli"}, "binarisation = 'static': the likelihood 'continuous-bernoulli'"),
         ({"num_samples": 3, "num_kept": 4}, "num_kept = 4: of num_samples = 3"),
         ({"num_samples": 3, "terms": "reconstruction"}, "terms = 'reconstruction'"),
+        ({"beta_warm_fraction": 0.5, "terms": "reconstruction"}, "beta_warm_fraction = 0.5.* terms = 'reconstruction'"),
+        (
+            {"beta_warm_fraction": 0.5, "num_samples": 3},
+            "beta_warm_fraction = 0.5.* num_samples = 3 and plain_epochs = 0",
+        ),
         ({"num_test": 400}, "num_test = 400.*need 400 images of the 355"),
         ({"holdout": "validation", "num_train": 1400}, "need 1460 images of the 1442"),
     ],
