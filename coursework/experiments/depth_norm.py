@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -18,6 +19,7 @@ from coursework.nets.transformer import CausalLM, Norm, TransformerBlock
 from coursework.objectives import Terms
 from coursework.training.device import resolve_device
 from coursework.training.loop import Player, index_batches
+from coursework.training.schedules import rise
 from coursework.training.task import Arrays, Metrics, Task
 
 NORMS: tuple[Norm, ...] = ("post", "pre")
@@ -116,15 +118,6 @@ def name_of(norm: Norm, depth: int, rate: float, warm_up: int) -> str:
     return f"{norm}_{depth}_{rate:g}_{warm_up}"
 
 
-def warmed(step: int, warm_up: int) -> float:
-    """Factor on the rate: a linear rise over `warm_up` steps, then one.
-
-    >>> [warmed(step, 4) for step in (0, 1, 3, 4, 99)], warmed(0, 0)
-    ([0.25, 0.5, 1.0, 1.0, 1.0], 1.0)
-    """
-    return min(1.0, (step + 1) / max(1, warm_up))
-
-
 def sentence_nll(model: Callable[[Tensor], Tensor], words: Int[Tensor, "sentence step"]) -> Float[Tensor, " sentence"]:
     """−log p of each sentence's words and its end, given its beginning; nothing for the filling."""
     logits = model(words[:, :-1])
@@ -206,4 +199,4 @@ def _player(model: CausalLM, gauge: Gauge, train: Tensor, rate: float, warm_up: 
     adam.register_step_pre_hook(
         lambda *_: gauge.note(last["loss"], [one.grad for one in watched if one.grad is not None])
     )
-    return Player(loss, [adam], schedules=[lambda step: warmed(step, warm_up)])
+    return Player(loss, [adam], schedules=[partial(rise, num_steps=warm_up, fraction=1.0)])

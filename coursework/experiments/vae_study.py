@@ -77,7 +77,6 @@ def comparisons(profile: str, config: Config) -> dict[str, dict[Any, Config]]:
     if not fast:
         nets |= {"500, tanh decoder": "tanh", "200-200, tanh": "deep-tanh"}
     pixels = ("static", "dynamic") if fast else ("static", "dynamic", "threshold", "grey")
-    weighted = {"binarisation": "dynamic", "latent_dim": 50}
     return {
         "rates": {
             f"{factor * config.rate:g}": short(config, rate=factor * config.rate)
@@ -93,7 +92,7 @@ def comparisons(profile: str, config: Config) -> dict[str, dict[Any, Config]]:
             for share in ((0, 0.9) if fast else (0, 0.5, 0.9))
         },
         "sample_numbers": {
-            k: short(config, num_samples=k, num_kept=min(2, k) if k > 1 else 0, **weighted)
+            k: short(config, num_samples=k, num_kept=min(2, k) if k > 1 else 0, **_WIDE)
             for k in ((1, 3) if fast else (1, 3, 10))
         },
     }

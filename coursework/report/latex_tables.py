@@ -37,7 +37,7 @@ class SizeTables(SphinxPostTransform):
 
 
 def column_spec(columns: list[tuple[float, bool]]) -> str:
-    r"""LaTeX's column specification.
+    r"""LaTeX's column specification; `\Z{n}`, which `_config.yml` defines, is n hundredths of the line, set ragged.
 
     Args:
         columns: per column, ems of its widest cell and whether it holds numbers, set to the right.
@@ -45,9 +45,9 @@ def column_spec(columns: list[tuple[float, bool]]) -> str:
     >>> column_spec([(12.0, False), (6.0, True)])
     'lr'
     >>> column_spec([(8.0, False), (90.0, False)])
-    'l\\X{78}{100}'
+    'l\\Z{78}'
     >>> column_spec([(17.0, False), (16.0, False), (15.0, False)])
-    '\\X{27}{100}ll'
+    '\\Z{27}ll'
     """
     room = _LINE - _GAP * len(columns)
     wide = [width > _SHORT for width, _ in columns]
@@ -60,7 +60,7 @@ def column_spec(columns: list[tuple[float, bool]]) -> str:
     spec = ""
     for (width, right), broken in zip(columns, wide, strict=True):
         share = int(100 * rest * width / prose / _LINE) if broken else 0
-        spec += rf"\X{{{max(1, share)}}}{{100}}" if broken else ("r" if right else "l")
+        spec += rf"\Z{{{max(1, share)}}}" if broken else ("r" if right else "l")
     return spec
 
 

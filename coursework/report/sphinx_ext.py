@@ -92,6 +92,31 @@ class HideInPdf(SphinxPostTransform):
                     cell.remove(half)
 
 
+class MinusSigns(SphinxPostTransform):
+    """Sets a minus sign before negative numbers, where programs print a hyphen; code and mathematics stay."""
+
+    default_priority = 900  # once glued numbers are in their places
+
+    def run(self, **kwargs: object) -> None:
+        """Replace the hyphens of text nodes."""
+        for text in list(self.document.findall(nodes.Text)):
+            if not isinstance(text.parent, _AS_WRITTEN) and (signed := with_minus_signs(text)) != text:
+                text.parent.replace(text, nodes.Text(signed))
+
+
+_AS_WRITTEN = (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
+_HYPHEN_OF_NUMBER = re.compile(r"(?<![^\s(\[±×])-(?=\.?\d)")
+
+
+def with_minus_signs(text: str) -> str:
+    """The text with a minus sign for a hyphen that starts a number.
+
+    >>> with_minus_signs("-0.2 [-0.3, +0.1], 2e-3, 512-256, k-5")
+    '−0.2 [−0.3, +0.1], 2e-3, 512-256, k-5'
+    """
+    return _HYPHEN_OF_NUMBER.sub("−", text)
+
+
 class CrossPartRefs(SphinxPostTransform):
     """Names a target that lies in another file by its title, where LaTeX would print a raw label or "??".
 
@@ -220,6 +245,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", set_date_line)
     app.connect("config-inited", drop_cdn_scripts)
     app.connect("env-before-read-docs", set_parts)
-    for transform in (HideInPdf, CrossPartRefs, PartBibliography, PruneBibliography, SizeTables):
+    for transform in (HideInPdf, MinusSigns, CrossPartRefs, PartBibliography, PruneBibliography, SizeTables):
         app.add_post_transform(transform)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

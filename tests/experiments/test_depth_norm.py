@@ -12,16 +12,17 @@ from coursework.data.text import BOS, EOS, PAD
 from coursework.derivations import norm_training_evidence as evidence
 from coursework.errors import ConfigError
 from coursework.experiments import configure
-from coursework.experiments.depth_norm import Gauge, build, name_of, sentence_nll, unigram_nll, warmed
+from coursework.experiments.depth_norm import Gauge, build, name_of, sentence_nll, unigram_nll
 from coursework.runs import Run, run
 
 TINY = {"num_train": 40, "num_test": 10, "depths": (1, 2), "dim": 8, "hidden": 8, "num_steps": 3, "batch_size": 8}
 
 
 def test_warm_up_rises_and_stays():
-    assert [warmed(step, 0) for step in (0, 7)] == [1, 1]
-    factors = [warmed(step, 5) for step in range(9)]
-    np.testing.assert_allclose(factors, [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1])
+    players = build(configure("depth-norm", "fast", **TINY, rates=(0.001,), warm_ups=(0, 5))).players
+    (at_once,), (slowly,) = (players[name_of("pre", 2, 0.001, steps)].schedules for steps in (0, 5))
+    assert [at_once(step) for step in (0, 7)] == [1, 1]
+    np.testing.assert_allclose([slowly(step) for step in range(9)], [0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1])
 
 
 def test_a_gauge_keeps_norms_in_order():
