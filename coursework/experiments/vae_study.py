@@ -51,6 +51,19 @@ def long_runs(profile: str, seed: int, dataset: str | None = None) -> dict[str, 
     }
 
 
+def starts(profile: str, config: Config) -> dict[float, Config]:
+    """Share of the steps over which the divergence's weight rises → the headline model on five sixths of its images.
+
+    As long as the headline's own training, and scored on images of the last sixth: the choice is made with these.
+    """
+    sizes = {"num_train": 5 * config.num_train // 6, "num_test": min(config.num_test, config.num_train // 6)}
+    draws = {"num_draws": min(50, config.num_draws), "num_draw_images": min(50, config.num_draw_images)}
+    shares = (0.0, 0.5) if profile == "fast" else (0.0, 0.5, 0.9)
+    return {
+        share: variation(config, holdout="validation", beta_warm_fraction=share, **sizes, **draws) for share in shares
+    }
+
+
 def short(config: Config, **changes: Any) -> Config:
     """At most 10,000 and four fifths of the images, a quarter of the epochs, scored on validation images."""
     smaller = {

@@ -158,6 +158,7 @@ def test_the_studys_configs_are_valid_and_fit_their_data(profile):
     configs = [base, *vae_study.long_runs(profile, 1).values(), *vae_study.long_runs(profile, 1, base.dataset).values()]
     for group in vae_study.comparisons(profile, base).values():
         configs += group.values()
+    configs += vae_study.starts(profile, base).values()
     for config in configs:
         mnist_vae._check(config)
     assert len({repr(config) for config in configs}) >= 14
