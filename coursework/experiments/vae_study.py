@@ -11,7 +11,7 @@ PRINTED = {"VAE": 86.76, "IWAE-50": 84.78}
 _LONG = {
     "fast": {"plain": 2, "weighted": 1, "vae": 3, "num_samples": 5, "num_draws": 50, "num_draw_images": 20},
     "cpu": {"plain": 5, "weighted": 2, "vae": 7, "num_samples": 5, "num_draws": 500, "num_draw_images": 50},
-    "full": {"plain": 100, "weighted": 25, "vae": 200, "num_samples": 50, "num_draws": 5000, "num_draw_images": 500},
+    "full": {"plain": 100, "weighted": 25, "vae": 400, "num_samples": 50, "num_draws": 5000, "num_draw_images": 500},
 }
 """Epochs of the long runs and how they are measured; in profile full for comparison with printed numbers."""
 
