@@ -173,7 +173,7 @@ def shortfall_table(shortfalls: Mapping[int, Sequence[float]], numbers: Sequence
     shown = {*numbers[::2], numbers[-1]}
     rows = []
     for size, values in shortfalls.items():
-        cells = {f"n = {n:,}": f"{value:.1f}" for n, value in zip(numbers, values, strict=True) if n in shown}
+        cells = {f"n = {n:,}": f"{value:z.1f}" for n, value in zip(numbers, values, strict=True) if n in shown}
         last = f"{enough[size]:,.0f}" if math.isfinite(enough[size]) else f"more than {numbers[-1]:,}"
         rows.append({"latent size": str(size), **cells, "needed": last})
     return pd.DataFrame(rows)
