@@ -3,7 +3,7 @@
 A PDF cannot unfold a hidden cell, follow a link into another file, or borrow another page's bibliography.
 What the HTML leaves to the reader's click is settled here before LaTeX sees it. The parts are named once, in
 `_config.yml` under `pdf_parts`: a list of `{doc, title}`, each `doc` a page of the table of contents that
-introduces its part and becomes `<doc>.pdf`.
+introduces its part and becomes `<doc>.pdf`. In both formats negative numbers get a minus sign.
 """
 
 import json
