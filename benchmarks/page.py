@@ -12,7 +12,8 @@ _INTRO = """# Benchmarks
 
 What training, latents, maps and the report cost, beside other ways to do the same. Times are process CPU time of one
 thread, unless a column says wall; the contenders of a table ran in one process, those that train in rounds, in random
-order within a round. This page is written by `python -m benchmarks --record` from the results in `benchmarks/record/`;
+order within a round. What is in bfloat16 pays on processors made for it, with AVX512_BF16 or AMX, and costs many times
+as much on others. This page is written by `python -m benchmarks --record` from the results in `benchmarks/record/`;
 `benchmarks/README.md` says what each does.
 """
 
@@ -39,24 +40,32 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
 def _vae_epoch(result: Mapping[str, Any]) -> str:
     times, bounds, gaps = result["seconds"], result["minus_bound"], result["minus_bound_ours_less"]
     own = [name for name in times if name.startswith("ours")]
+    others = [name for name in times if name not in own]
     rows = []
-    for name, seconds in times.items():
-        ratios = [result["ratios"].get(f"{each} / {name}") for each in own]
-        shown = ["" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-        row = [name, f"{statistics.median(seconds):.2f}", *shown, "", ""]
+    for name in own + others:
+        row = [name, f"{statistics.median(times[name]):.2f}", "", ""]
         if name in bounds:
             row[-2] = f"{statistics.mean(bounds[name]):.2f}"
         if name in gaps:
             row[-1] = f"{gaps[name]['mean']:+.2f} ± {gaps[name]['standard_error']:.2f}"
         rows.append(row)
-    compiling = f" Compiling took {result['compiling']:.0f} CPU s more, once." if result["compiling"] else ""
+    ratios = [[name, *(f"{result['ratios'][f'{name} / {other}']:.2f}" for other in others)] for name in own]
+    both = " *Both* is bfloat16 and a compiled loss." if "ours, both" in own else ""
+    compiling = "".join(
+        f" Compiling for *{name}* took {seconds:.0f} CPU s more, once." for name, seconds in result["compiling"].items()
+    )
     return f"""## An epoch of a variational auto-encoder
 
 784-512-256-20, batches of 128, Adam; {result["seeds"]} seeds, {result["epochs"]} epochs of {result["images"]:,} images
-of Fashion-MNIST each. *products* are the step's matrix products and nothing else: the least that any implementation in
-this precision needs. Minus the bound is that of 2,000 held-out images, in nats, the mean over seeds.{compiling}
+of Fashion-MNIST each, medians over the epochs. *products* are the step's matrix products and nothing else: the least
+that any implementation in this precision needs. Minus the bound is that of 2,000 held-out images, in nats, the mean
+over seeds; the last column is that of *ours* less this one's, with its standard error.{both}{compiling}
 
-{_table(["", "CPU s per 60,000 images", *(f"{name} / it" for name in own), "minus the bound", "ours less it"], rows)}
+{_table(["", "CPU s per 60,000 images", "minus the bound", "ours less it"], rows)}
+
+Time of ours by that of the others in the same round, medians:
+
+{_table(["", *others], ratios)}
 """
 
 
@@ -88,28 +97,19 @@ The largest tensor that a step makes, in MB, and what table and optimiser keep p
 def _inference(result: Mapping[str, Any]) -> str:
     rows = []
     for fit in result["fits"]:
-        ours = fit["ours"][-1]
-        harness = min(
-            (curve[-1] for curve in fit["harness"].values() if curve[-1][1] >= fit["aim"]),
-            default=None,
-        )
-        cost = "not reached" if harness is None else f"{harness[0]:.2f}"
+        arrived = [curve[-1][0] for curve in fit["harness"].values() if curve[-1][1] >= fit["aim"]]
+        cost = f"{min(arrived):.2f}" if arrived else "not reached"
         sign = "" if fit["harness_reached"] else "more than "
-        rows.append(
-            [
-                f"{fit['images']:,}",
-                f"{fit['aim']:.2f}",
-                f"{ours['seconds']:.2f}",
-                cost,
-                f"{sign}{fit['harness_by_ours']:.1f}",
-            ]
-        )
+        for name, tries in fit["ours"].items():
+            by_ours = f"{sign}{fit['harness_by_ours'][name]:.1f}"
+            rows.append([f"{fit['images']:,}", f"{fit['aim']:.2f}", name, f"{tries[-1]['seconds']:.2f}", cost, by_ours])
     return f"""## Latents of new images, the decoder frozen
 
 CPU seconds until reconstructions reach a tenth of a decibel less than a long fit does. *Per batch* is one Adam on the
-whole table and passes over batches of 64, as the course's harness does it, at the best of several rates.
+whole table and passes over batches of 64 in single precision, as the course's harness does it, at the best of several
+rates.
 
-{_table(["images", "PSNR, dB", "ours, s", "per batch, s", "per batch / ours"], rows)}
+{_table(["images", "PSNR, dB", "", "CPU s", "per batch, CPU s", "per batch / it"], rows)}
 """
 
 
