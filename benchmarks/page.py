@@ -98,7 +98,8 @@ def _inference(result: Mapping[str, Any]) -> str:
     rows = []
     for fit in result["fits"]:
         arrived = [curve[-1][0] for curve in fit["harness"].values() if curve[-1][1] >= fit["aim"]]
-        cost = f"{min(arrived):.2f}" if arrived else "not reached"
+        longest = max(curve[-1][0] for curve in fit["harness"].values())
+        cost = f"{min(arrived):.2f}" if arrived else f"not in {longest:.0f}"
         sign = "" if fit["harness_reached"] else "more than "
         for name, tries in fit["ours"].items():
             by_ours = f"{sign}{fit['harness_by_ours'][name]:.1f}"
