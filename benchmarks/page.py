@@ -47,7 +47,9 @@ def _vae_epoch(result: Mapping[str, Any]) -> str:
         if name in bounds:
             row[-2] = f"{statistics.mean(bounds[name]):.2f}"
         if name in gaps:
-            row[-1] = f"{gaps[name]['mean']:+.2f} ± {gaps[name]['standard_error']:.2f}"
+            row[-1] = (
+                f"{gaps[name]['mean']:+.2f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{gaps[name]['standard_error']:.2f}"
+            )
         rows.append(row)
     ratios = [[name, *(f"{result['ratios'][f'{name} / {other}']:.2f}" for other in others)] for name in own]
     both = " *Both* is bfloat16 and a compiled loss." if "ours, both" in own else ""

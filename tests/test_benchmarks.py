@@ -41,7 +41,12 @@ def test_an_epoch_is_shown_with_ratios_and_the_difference_of_bounds(page):
         "minus_bound_ours_less": {"DataLoader loop": {"mean": -0.5, "standard_error": 0.7}},
     }
     text = page.page({"vae_epoch": result})
-    assert cells(text, "DataLoader loop") == ["DataLoader loop", "8.00", "241.00", "-0.50 ± 0.70"]
+    assert cells(text, "DataLoader loop") == [
+        "DataLoader loop",
+        "8.00",
+        "241.00",
+        "-0.50\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.70",
+    ]
     assert cells(text, "products, float32") == ["products, float32", "1.00", "", ""]
     assert "| ours | 2.00 | 240.50 |  |" in text
     assert "|  | DataLoader loop | products, float32 |" in text
